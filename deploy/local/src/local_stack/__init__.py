@@ -1,0 +1,1 @@
+"""Finds or starts PostgreSQL and RabbitMQ on this machine and runs the four services on them."""

@@ -1,0 +1,1 @@
+"""The gateway: parents' API and pages, applications, accounts, roster."""

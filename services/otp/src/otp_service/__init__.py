@@ -1,0 +1,1 @@
+"""Issues and redeems one-time codes."""

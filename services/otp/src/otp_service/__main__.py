@@ -1,0 +1,18 @@
+"""``otp-service serve | migrate``."""
+
+from __future__ import annotations
+
+import sys
+
+from otp_service.app import make_app
+from otp_service.settings import Settings
+from shared.service import run
+
+
+def main() -> int:
+    """Run the command line; the exit code."""
+    return run("otp_service", Settings, make_app)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

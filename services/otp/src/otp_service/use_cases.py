@@ -1,0 +1,134 @@
+"""What otp does: issue a code, redeem a code."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from otp_service import domain, storage
+from shared import outbox, rate_limits
+from shared.contacts import ContactError, parse_email, parse_mobile
+from shared.events import CodeIssued, CodeToSend
+from shared.rate_limits import Limit
+from shared.requests import (
+    CodeToRedeem,
+    ContactToVerify,
+    IssueCode,
+    IssueCodeAnswer,
+    RedeemCode,
+    RedeemCodeAnswer,
+    request_place,
+)
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from shared.database import Connection, Database
+    from shared.sealing import HashKeys, SealingKeys
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Otp:
+    """What the use cases work with."""
+
+    database: Database
+    policy: domain.Policy
+    sms_countries: frozenset[str]
+    codes: HashKeys
+    from_binding: SealingKeys
+    to_notify: SealingKeys
+
+
+async def issue_code(otp: Otp, request: IssueCode) -> IssueCodeAnswer:
+    """Issue a code for a login attempt and have it delivered; a former code of the attempt dies.
+
+    A request that was answered with ``issued`` before gets that answer again and issues nothing.
+    """
+    asked = otp.from_binding.unseal_model(ContactToVerify, request.for_otp, request_place(request.request_id))
+    try:
+        contact = (
+            parse_email(asked.contact) if request.channel == "email" else parse_mobile(asked.contact, otp.sms_countries)
+        )
+    except ContactError:
+        return IssueCodeAnswer(outcome="refused")
+    question = otp.codes.digest("issue", str(request.attempt_id), request.channel, contact)
+    async with otp.database.transaction() as connection:
+        await storage.lock_attempt(connection, request.attempt_id)
+        given = await storage.answer_given(connection, request.request_id, question)
+        if given is not None:
+            return IssueCodeAnswer.model_validate(given)
+        refusal = await _refusal(otp, connection, request.attempt_id, contact, asked.client_address)
+        if refusal is not None:
+            return refusal
+        answer = await _issue(otp, connection, request, contact)
+        await storage.keep_answer(connection, request.request_id, question, answer.model_dump(mode="json"))
+    log.info("code issued", attempt=str(request.attempt_id), channel=request.channel)
+    return answer
+
+
+async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
+    """Try a code in the attempt that asked for it. The same request id and code get the same answer, uncounted."""
+    typed = otp.from_binding.unseal_model(CodeToRedeem, request.for_otp, request_place(request.request_id)).code
+    hashes = otp.codes.digests("code", str(request.attempt_id), typed)
+    question = otp.codes.digest("redeem", str(request.attempt_id), typed)
+    async with otp.database.transaction() as connection:
+        await storage.lock_attempt(connection, request.attempt_id)
+        given = await storage.answer_given(connection, request.request_id, question)
+        if given is not None:
+            return RedeemCodeAnswer.model_validate(given)
+        tried = await storage.try_code(
+            connection, request.attempt_id, request.request_id, hashes, otp.policy.tries_per_code
+        )
+        answer = (
+            RedeemCodeAnswer(redeemed=tried["redeemed"], tries_left=tried["tries_left"])
+            if tried is not None
+            else RedeemCodeAnswer(redeemed=False, tries_left=0)
+        )
+        await storage.keep_answer(connection, request.request_id, question, answer.model_dump())
+    log.info("code tried", attempt=str(request.attempt_id), redeemed=answer.redeemed, tries_left=answer.tries_left)
+    return answer
+
+
+async def _refusal(
+    otp: Otp, connection: Connection, attempt_id: UUID, contact: str, client_address: str
+) -> IssueCodeAnswer | None:
+    """Why no code is issued now; None when one may be. Counts this request against the limits."""
+    policy = otp.policy
+    seconds = await storage.seconds_until_resend(connection, attempt_id, timedelta(seconds=policy.resend_seconds))
+    if seconds:
+        return IssueCodeAnswer(outcome="too_soon", retry_after=seconds)
+    by_contact, by_address = otp.codes.digest("contact", contact), otp.codes.digest("address", client_address)
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    wait = await rate_limits.hit(
+        connection,
+        [
+            (Limit("contact-hour", policy.contact_per_hour, hour), by_contact),
+            (Limit("contact-day", policy.contact_per_day, day), by_contact),
+            (Limit("address-hour", policy.address_per_hour, hour), by_address),
+            (Limit("address-day", policy.address_per_day, day), by_address),
+        ],
+    )
+    return None if wait is None else IssueCodeAnswer(outcome="limited", retry_after=math.ceil(wait.total_seconds()))
+
+
+async def _issue(otp: Otp, connection: Connection, request: IssueCode, contact: str) -> IssueCodeAnswer:
+    code = domain.new_code()
+    code_hash = otp.codes.digest("code", str(request.attempt_id), code)
+    row = await storage.save_code(connection, request.attempt_id, code_hash, otp.policy.life(request.channel))
+    if request.deliver:
+        event = CodeIssued.of(
+            "otp", request.attempt_id, channel=request.channel, language=request.language, expires_at=row["expires_at"]
+        ).sealed(otp.to_notify, for_notify=CodeToSend(contact=contact, code=code))
+        await outbox.record(connection, event)
+    return IssueCodeAnswer(
+        outcome="issued",
+        expires_at=row["expires_at"],
+        resend_at=row["issued_at"] + timedelta(seconds=otp.policy.resend_seconds),
+        tries_left=otp.policy.tries_per_code,
+    )

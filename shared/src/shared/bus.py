@@ -1,0 +1,286 @@
+"""The bus: FastStream on RabbitMQ, with the topology and the manners that every service keeps.
+
+::
+
+    kinbind.events (topic) ──type──▶ review.binding.submitted.v1 ──▶ handler ──fails──▶ review.retry.10s
+                                            │        ▲                                        │
+                                   bad, or too often └───────── when the delay is over ───────┘
+                                            ▼
+                                review.binding.submitted.v1.dead
+
+- One quorum queue for each consumer and event, named ``<consumer>.<event type>``, and a dead-letter queue for each.
+- One queue for each service and delay holds what is to be tried again. It dead-letters to the default exchange under
+  the routing key that the message came with, which is the name of the queue that it goes back to.
+- A message that can never succeed (malformed, an unknown version, not to be unsealed) is dead-lettered at once. One
+  that failed for another reason is tried again after each delay, then dead-lettered. One that only met a database that
+  was away is tried again until it is back.
+- Everything is declared at startup; nothing is assumed to exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+from aio_pika import exceptions as pika_errors
+from aiormq import exceptions as amqp_errors
+from faststream import BaseMiddleware
+from faststream.exceptions import AckMessage, RejectMessage
+from faststream.middlewares import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
+from faststream.rabbit.response import RabbitResponse
+
+from shared.database import DATABASE_FAULTS
+from shared.logs import start_correlation
+from shared.outbox import BrokerAwayError
+from shared.sealing import UnsealError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from faststream.message import StreamMessage
+    from pydantic import BaseModel
+
+    from shared.events import Event
+
+CONTENT_TYPE = "application/cloudevents+json"
+EVENTS_EXCHANGE = RabbitExchange("kinbind.events", type=ExchangeType.TOPIC, durable=True)
+RETRY_DELAYS_SECONDS = (1, 10, 60, 600)
+DATABASE_RETRY_DELAY_SECONDS = 10
+RETRIES_HEADER = "x-kinbind-retries"
+#: Milliseconds since 1970 after which nobody waits for the answer to a request.
+DEADLINE_HEADER = "x-kinbind-deadline"
+#: A request's chain of causes; an event has its own as its AMQP correlation id.
+CAUSE_HEADER = "x-kinbind-cause"
+#: After so many deliveries without an answer (the process died each time) the broker dead-letters by itself.
+DELIVERY_LIMIT = 20
+RECONNECT_SECONDS = 1
+
+log = structlog.get_logger(__name__)
+
+E = TypeVar("E", bound="Event")
+
+
+def event_queue(consumer: str, event: type[Event]) -> RabbitQueue:
+    """The queue in which ``consumer`` finds its copies of ``event``."""
+    name = f"{consumer}.{event.TYPE.removeprefix('kinbind.')}"
+    return RabbitQueue(
+        name,
+        queue_type=QueueType.QUORUM,
+        durable=True,
+        routing_key=event.TYPE,
+        arguments={
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": dead_letter_name(name),
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        },
+    )
+
+
+def dead_letter_name(queue: str) -> str:
+    """Where the queue's lost causes lie until an operator reads them."""
+    return f"{queue}.dead"
+
+
+def request_queue(name: str) -> RabbitQueue:
+    """The queue of a request/reply endpoint. What nobody took within its deadline the broker forgets."""
+    return RabbitQueue(name, queue_type=QueueType.CLASSIC, durable=True)
+
+
+class Bus:
+    """One service's connection to RabbitMQ: what it consumes, what it answers, what it publishes."""
+
+    def __init__(self, url: str, service: str, *, prefetch: int = 20, graceful_timeout: float = 15) -> None:
+        self.service = service
+        self._prefetch = prefetch
+        self._queues: list[RabbitQueue] = []
+        self._ready = asyncio.Event()
+        self._channels: list[Channel] = []
+        self.broker = RabbitBroker(
+            url,
+            app_id=service,
+            default_channel=Channel(on_return_raises=True),
+            graceful_timeout=graceful_timeout,
+            reconnect_interval=RECONNECT_SECONDS,
+            middlewares=(Deliveries,),
+            decoder=_decode,
+            logger=None,
+            on_reconnected=[lambda _: self._ready.set()],
+            on_close=[lambda *_: self._ready.clear()],
+        )
+
+    def consume(self, event: type[E]) -> Callable[[Callable[[E], Awaitable[None]]], Any]:
+        """Decorator: the function gets each copy of ``event``. It must be idempotent (see shared.inbox)."""
+        queue = event_queue(self.service, event)
+        self._queues.append(queue)
+        return self.broker.subscriber(
+            queue, EVENTS_EXCHANGE, channel=self._consumer_channel(), ack_policy=AckPolicy.REJECT_ON_ERROR
+        )
+
+    def answer(self, name: str) -> Callable[[Callable[..., Awaitable[RabbitResponse]]], Any]:
+        """Decorator: the function answers requests sent to ``name``; see :func:`reply`."""
+        return self.broker.subscriber(request_queue(name), channel=self._consumer_channel(), ack_policy=AckPolicy.ACK)
+
+    def _consumer_channel(self) -> Channel:
+        """A channel of its own: an error that closes it leaves every other consumer alone."""
+        channel = Channel(prefetch_count=self._prefetch)
+        self._channels.append(channel)
+        return channel
+
+    async def is_consuming(self) -> bool:
+        """Whether the broker is there and the channel of every consumer is open."""
+        if not self._ready.is_set():
+            return False
+        channels = [await self.broker.config.channel_manager.get_channel(channel) for channel in self._channels]
+        return not any(channel.is_closed for channel in channels)
+
+    async def start(self) -> None:
+        """Connect, declare everything, consume. Tries for ever, so that a service may start before its broker."""
+        while True:
+            try:
+                await self.broker.connect()
+                await self._declare()
+                await self.broker.start()
+            except (OSError, pika_errors.AMQPError, amqp_errors.AMQPError, TimeoutError) as fault:
+                log.warning("broker not reachable yet", fault=type(fault).__name__)
+                await self.broker.stop()
+                await asyncio.sleep(RECONNECT_SECONDS)
+            else:
+                self._ready.set()
+                return
+
+    async def stop_consuming(self) -> None:
+        """Take no new messages and let handlers finish within the graceful timeout; publishing goes on."""
+        await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
+
+    async def stop(self) -> None:
+        """Stop consuming and close the connection."""
+        self._ready.clear()
+        await self.broker.stop()
+
+    async def publish_event(self, *, event_id: UUID, type_: str, body: bytes, correlation_id: str) -> None:
+        """Hand one event to the broker; returns when it is confirmed. The outbox relay's ``Publish``."""
+        if not self._ready.is_set():
+            raise BrokerAwayError
+        try:
+            await self.broker.publish(
+                body,
+                exchange=EVENTS_EXCHANGE,
+                routing_key=type_,
+                persist=True,
+                message_id=str(event_id),
+                correlation_id=correlation_id,
+                content_type=CONTENT_TYPE,
+                message_type=type_,
+            )
+        except (
+            ConnectionError,
+            TimeoutError,
+            amqp_errors.ChannelInvalidStateError,
+            amqp_errors.AMQPConnectionError,
+        ) as fault:
+            raise BrokerAwayError from fault
+
+    async def _declare(self) -> None:
+        """The exchanges and queues around our own; FastStream declares each subscriber's queue when it starts."""
+        await self.broker.declare_exchange(EVENTS_EXCHANGE)
+        for delay in RETRY_DELAYS_SECONDS:
+            exchange = await self.broker.declare_exchange(retry_exchange(self.service, delay))
+            waiting = await self.broker.declare_queue(_retry_queue(self.service, delay))
+            await waiting.bind(exchange)
+        for queue in self._queues:
+            await self.broker.declare_queue(
+                RabbitQueue(dead_letter_name(queue.name), queue_type=QueueType.QUORUM, durable=True)
+            )
+
+
+def reply(model: BaseModel) -> RabbitResponse:
+    """What an answering function returns. Not mandatory: a caller that has gone away is no fault of ours."""
+    return RabbitResponse(model.model_dump_json().encode(), content_type="application/json", mandatory=False)
+
+
+def retry_exchange(service: str, delay: int) -> RabbitExchange:
+    """Takes what is to come back after ``delay`` seconds; the routing key is the queue that it comes back to."""
+    return RabbitExchange(f"{service}.retry.{delay}s", type=ExchangeType.FANOUT, durable=True)
+
+
+def _retry_queue(service: str, delay: int) -> RabbitQueue:
+    return RabbitQueue(
+        f"{service}.retry.{delay}s",
+        queue_type=QueueType.QUORUM,
+        durable=True,
+        arguments={
+            "x-message-ttl": delay * 1000,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        },
+    )
+
+
+async def _decode(message: StreamMessage[Any]) -> Any:  # noqa: ANN401 - whatever JSON holds
+    return json.loads(message.body)
+
+
+class Deliveries(BaseMiddleware):
+    """What becomes of a message that a handler could not take, and the correlation id of the ones it could."""
+
+    async def consume_scope(
+        self, call_next: Callable[[StreamMessage[Any]], Awaitable[Any]], msg: StreamMessage[Any]
+    ) -> Any:  # noqa: ANN401 - FastStream's
+        """Answer every fault here: one that left this would be logged with its text, which may quote data."""
+        queue: str = self.context.get_local("handler_").queue.name
+        start_correlation(msg.headers.get(CAUSE_HEADER) or msg.correlation_id, message_id=msg.message_id, queue=queue)
+        deadline = msg.headers.get(DEADLINE_HEADER)
+        if deadline is not None and time.time() * 1000 > int(deadline):
+            log.info("request dropped: nobody waits for its answer any more")
+            raise AckMessage
+        try:
+            return await call_next(msg)
+        except Exception as fault:
+            if deadline is not None:
+                log.exception("request failed; its caller will time out")
+                raise AckMessage from None
+            delay = _delay(msg, fault)
+            log.warning(
+                "message not handled", fault=type(fault).__name__, again_in=delay, exc_info=not _is_foreseen(fault)
+            )
+            if delay is None:
+                raise RejectMessage(requeue=False) from None
+            await self._send_back(msg, queue, delay, counts=not isinstance(fault, DATABASE_FAULTS))
+            raise AckMessage from None
+
+    async def _send_back(self, msg: StreamMessage[Any], queue: str, delay: int, *, counts: bool) -> None:
+        broker: RabbitBroker = self.context.get("broker")
+        service = queue.partition(".")[0]
+        await broker.publish(
+            msg.body,
+            exchange=retry_exchange(service, delay),
+            routing_key=queue,
+            persist=True,
+            message_id=msg.message_id,
+            correlation_id=msg.correlation_id,
+            content_type=msg.content_type,
+            headers={**msg.headers, RETRIES_HEADER: int(msg.headers.get(RETRIES_HEADER, 0)) + counts},
+        )
+
+
+def _delay(msg: StreamMessage[Any], fault: Exception) -> int | None:
+    """Seconds until the message is tried again; None when it is to be dead-lettered."""
+    if isinstance(fault, DATABASE_FAULTS):
+        return DATABASE_RETRY_DELAY_SECONDS
+    # pydantic's and json's errors are ValueErrors: no later try will read the same bytes differently.
+    if isinstance(fault, ValueError | UnsealError):
+        return None
+    retries = int(msg.headers.get(RETRIES_HEADER, 0))
+    return RETRY_DELAYS_SECONDS[retries] if retries < len(RETRY_DELAYS_SECONDS) else None
+
+
+def _is_foreseen(fault: Exception) -> bool:
+    return isinstance(fault, (ValueError, UnsealError, *DATABASE_FAULTS))

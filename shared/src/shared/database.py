@@ -1,0 +1,102 @@
+"""One pool of PostgreSQL connections, and the transaction that is every use case's unit of work.
+
+The pool opens no connection before the first use, so a service starts while its database is still down, and every
+acquire heals what a restart of the database broke.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+COMMAND_TIMEOUT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 5
+
+#: What a lost, starting or unreachable database raises. The work was not done, or a commit's answer was lost: it can be
+#: asked again, because every use case is idempotent.
+DATABASE_FAULTS = (
+    asyncpg.CannotConnectNowError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+
+class Database:
+    """The service's own schema of a PostgreSQL database."""
+
+    def __init__(self, dsn: str, *, pool_size: int = 8) -> None:
+        self.dsn = dsn
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        #: Set after each commit; the outbox's notifier turns any number of them into one NOTIFY.
+        self.committed = asyncio.Event()
+
+    async def open(self) -> None:
+        """Make the pool usable; connects to nothing yet."""
+        self._pool = await asyncpg.create_pool(
+            self.dsn,
+            min_size=0,
+            max_size=self._pool_size,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            init=_prepare,
+            # No query here leaves SET, LISTEN or an advisory lock behind, so a connection needs no cleaning between
+            # uses: that saves a round trip on each.
+            reset=_keep,
+        )
+
+    @property
+    def pool(self) -> asyncpg.Pool[asyncpg.Record]:
+        """The pool. Raises asyncpg.InterfaceError before :meth:`open`."""
+        if self._pool is None:
+            msg = "the database is not open"
+            raise asyncpg.InterfaceError(msg)
+        return self._pool
+
+    async def close(self) -> None:
+        """Let queries under way finish, then close every connection."""
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+                await self.pool.close()
+        except TimeoutError:
+            self.pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection to read with: each statement is its own transaction."""
+        async with self.pool.acquire() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One unit of work: all of it is committed, or, when the block raises, none."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield connection
+        self.committed.set()
+
+
+async def _prepare(connection: Connection) -> None:
+    """Speak Python objects where a column is jsonb."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def _keep(_: Connection) -> None:
+    """Nothing to clean: see the reset option above."""

@@ -1,0 +1,367 @@
+"""The facts that services tell each other: what each one is, and who may read the sealed part of it.
+
+An event is a CloudEvents 1.0 message in JSON (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md):
+``id``, ``source``, ``type``, ``time`` and ``subject`` as the specification names them, ``correlationid`` beside them,
+the facts under ``data``. The type ends with its version and is the routing key. Personal data stands only in fields
+called ``for_<service>``: JSON, sealed with the key that the two services share, opening only in that field of that
+event. Schemas are stored under ``tests/contract/schemas``; they may grow, never shrink.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import UUID, uuid4
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from shared.logs import correlation_id
+from shared.sealing import SealingKeys
+
+Sealed = Annotated[str, Field(description="<key id>.<base64url of nonce and AES-256-GCM ciphertext>")]
+Language = Literal["zh-TW", "en", "vi", "id"]
+Channel = Literal["email", "sms"]
+
+MAX_EVENT_BYTES = 256 * 1024
+
+
+class Model(BaseModel):
+    """Immutable; tolerant of fields that a newer version added; an error never quotes the input."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Event(Model):
+    """What all events have. A subclass names its type and the shape of its ``data``."""
+
+    TYPE: ClassVar[str]
+
+    specversion: Literal["1.0"] = "1.0"
+    id: UUID = Field(default_factory=uuid4)
+    source: str = Field(description="The service that says so: /otp, /binding or /review.")
+    type: str
+    time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    subject: str = Field(description="The id of what the event is about.")
+    correlationid: str = Field(
+        default_factory=correlation_id, description="One id from the first request to the last mail."
+    )
+    datacontenttype: Literal["application/json"] = "application/json"
+
+    @classmethod
+    def of(cls, source: str, subject: object, **data: Any) -> Self:  # noqa: ANN401 - checked by the model
+        """A new event that ``source`` tells about ``subject``; ``data`` are its facts, none of them sealed yet."""
+        return cls.model_validate({"source": f"/{source}", "type": cls.TYPE, "subject": str(subject), "data": data})
+
+    def sealed(self, keys: SealingKeys, **parts: BaseModel) -> Self:
+        """The same event with each of ``parts`` sealed into the field of that name."""
+        data: BaseModel = getattr(self, "data")  # noqa: B009 - every subclass has it, each of its own kind
+        filled = {field: keys.seal_model(part, self.place(field)) for field, part in parts.items()}
+        return self.model_copy(update={"data": data.model_copy(update=filled)})
+
+    def place(self, field: str) -> str:
+        """Where a sealed value belongs: this field of this event."""
+        return f"{self.id}:{field}"
+
+
+# --- otp ---
+
+
+class CodeToSend(Model):
+    """For notify: the code, and where it goes."""
+
+    contact: str = Field(description="An e-mail address or a number in E.164.")
+    code: str
+
+
+class CodeIssuedData(Model):
+    """A one-time code exists and has to reach its contact before it expires."""
+
+    channel: Channel
+    language: Language
+    expires_at: AwareDatetime
+    for_notify: Sealed = ""
+
+
+class CodeIssued(Event):
+    """A one-time code was issued. Subject: the login attempt."""
+
+    TYPE: ClassVar[str] = "kinbind.otp.code-issued.v1"
+    type: Literal["kinbind.otp.code-issued.v1"]
+    data: CodeIssuedData
+
+
+# --- binding: applications ---
+
+
+class Addressee(Model):
+    """For notify: who is told, and the child that it is about."""
+
+    email: str
+    parent_name: str
+    student_name: str
+
+
+class AddresseeWithReason(Addressee):
+    """For notify: also why the teacher refused, in the teacher's words."""
+
+    reason: str
+
+
+class SubmittedStudent(Model):
+    """For notify: one of the children of an application."""
+
+    name: str
+    school: str
+
+
+class ApplicationToAcknowledge(Model):
+    """For notify: who sent an application, and for whom."""
+
+    email: str
+    parent_name: str
+    students: list[SubmittedStudent]
+
+
+class ApplicationSubmittedData(Model):
+    """A parent has sent an application, with one or more bindings in it."""
+
+    number: str = Field(description="The application number that the parent sees.")
+    language: Language
+    for_notify: Sealed = ""
+
+
+class ApplicationSubmitted(Event):
+    """An application was accepted for review. Subject: the application."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.application-submitted.v1"
+    type: Literal["kinbind.binding.application-submitted.v1"]
+    data: ApplicationSubmittedData
+
+
+Relation = Literal[
+    "father",
+    "mother",
+    "paternal_grandfather",
+    "paternal_grandmother",
+    "maternal_grandfather",
+    "maternal_grandmother",
+    "other",
+]
+
+
+class Signature(Model):
+    """A signature as it was drawn, or the full name typed by who cannot draw. Never an image."""
+
+    width: int = Field(default=600, ge=1, le=4096, description="Width of the field, in its own units.")
+    height: int = Field(default=200, ge=1, le=4096, description="Height of the field, in its own units.")
+    strokes: list[list[tuple[int, int]]] = Field(
+        default=[], description="Strokes in order, each a list of (x, y) points."
+    )
+    typed: str = Field(default="", max_length=100, description="The name as typed, where there are no strokes.")
+
+
+class BindingToReview(Model):
+    """For review: what a homeroom teacher needs to decide."""
+
+    student_name: str
+    parent_name: str
+    relation_text: str = Field(description="The parent's words, where the relation is other; else empty.")
+    national_id_masked: str
+    email_masked: str
+    phone_masked: str
+    signature: Signature
+
+
+class BindingSubmittedData(Model):
+    """One child of an application waits for its homeroom teacher."""
+
+    version: int = Field(description="Grows with each change of the binding; the highest one is the truth.")
+    application_id: UUID
+    application_number: str
+    student_id: str
+    school_id: str
+    class_id: str
+    relation: Relation
+    submitted_at: AwareDatetime
+    statement_version: str
+    for_review: Sealed = ""
+
+
+class BindingSubmitted(Event):
+    """A binding waits for a decision. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.submitted.v1"
+    type: Literal["kinbind.binding.submitted.v1"]
+    data: BindingSubmittedData
+
+
+class BindingEndedData(Model):
+    """A binding has left the state in which it waited."""
+
+    version: int
+    application_id: UUID
+    language: Language
+    for_notify: Sealed = ""
+
+
+class BindingApprovedData(BindingEndedData):
+    """The parent and the child are bound."""
+
+    opens_account: bool = Field(
+        default=False, description="True when AccountOpened tells the parent; no second mail then."
+    )
+
+
+class BindingApproved(Event):
+    """Binding applied a teacher's approval. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.approved.v1"
+    type: Literal["kinbind.binding.approved.v1"]
+    data: BindingApprovedData
+
+
+class BindingRefused(Event):
+    """Binding applied a teacher's refusal. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.refused.v1"
+    type: Literal["kinbind.binding.refused.v1"]
+    data: BindingEndedData
+
+
+class BindingWithdrawn(Event):
+    """The parent withdrew before a decision was applied. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.withdrawn.v1"
+    type: Literal["kinbind.binding.withdrawn.v1"]
+    data: BindingEndedData
+
+
+# --- binding: accounts ---
+
+
+class AccountToAnnounce(Addressee):
+    """For notify: who can sign in now; ``email`` is the login."""
+
+
+class AccountOpenedData(Model):
+    """A parent's account was opened by the first approval."""
+
+    language: Language
+    first_password_until: AwareDatetime = Field(
+        description="Until then the last six characters of the ID number sign in."
+    )
+    for_notify: Sealed = ""
+
+
+class AccountOpened(Event):
+    """An account was opened. Subject: the account."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.account-opened.v1"
+    type: Literal["kinbind.binding.account-opened.v1"]
+    data: AccountOpenedData
+
+
+# --- binding: the roster ---
+
+Level = Literal["elementary", "junior_high", "senior_high", "vocational_high"]
+
+
+class SchoolUpdatedData(Model):
+    """A school as the roster has it now."""
+
+    revision: int = Field(description="Grows with each import; the highest one is the truth.")
+    code: str
+    name: str
+    level: Level
+    active: bool
+
+
+class SchoolUpdated(Event):
+    """A school is new in the roster, or changed. Subject: the school."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.school-updated.v1"
+    type: Literal["kinbind.binding.school-updated.v1"]
+    data: SchoolUpdatedData
+
+
+class ClassUpdatedData(Model):
+    """A homeroom class as the roster has it now."""
+
+    revision: int
+    school_id: str
+    name: str
+    teacher_ids: list[str] = Field(description="Its homeroom teachers.")
+    active: bool
+
+
+class ClassUpdated(Event):
+    """A class is new in the roster, or changed. Subject: the class."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.class-updated.v1"
+    type: Literal["kinbind.binding.class-updated.v1"]
+    data: ClassUpdatedData
+
+
+class TeacherForReview(Model):
+    """For review: how a teacher is called and reached."""
+
+    name: str
+    email: str
+
+
+class TeacherUpdatedData(Model):
+    """A teacher or school administrator as the roster has them now."""
+
+    revision: int
+    school_id: str
+    role: Literal["teacher", "administrator"]
+    active: bool
+    for_review: Sealed = ""
+
+
+class TeacherUpdated(Event):
+    """A teacher is new in the roster, or changed. Subject: the teacher."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.teacher-updated.v1"
+    type: Literal["kinbind.binding.teacher-updated.v1"]
+    data: TeacherUpdatedData
+
+
+# --- review ---
+
+
+class DecisionReason(Model):
+    """For binding: what the teacher wrote, for the parent to read; empty for an approval."""
+
+    reason: str = Field(max_length=1000)
+
+
+class DecisionMadeData(Model):
+    """A teacher decided. Binding applies it, or, where the parent withdrew first, does not."""
+
+    outcome: Literal["approve", "refuse"]
+    decided_by: str = Field(description="The teacher's id in the roster.")
+    for_binding: Sealed = ""
+
+
+class DecisionMade(Event):
+    """A teacher decided on a binding. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.review.decision-made.v1"
+    type: Literal["kinbind.review.decision-made.v1"]
+    data: DecisionMadeData
+
+
+EVENTS: tuple[type[Event], ...] = (
+    CodeIssued,
+    ApplicationSubmitted,
+    BindingSubmitted,
+    BindingApproved,
+    BindingRefused,
+    BindingWithdrawn,
+    AccountOpened,
+    SchoolUpdated,
+    ClassUpdated,
+    TeacherUpdated,
+    DecisionMade,
+)

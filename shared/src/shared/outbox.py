@@ -1,0 +1,178 @@
+"""The transactional outbox: an event is written in the transaction that makes it true, and reaches the bus from there.
+
+Any number of relays may run, in any number of processes: each claims rows that no other holds (SKIP LOCKED), publishes
+them many at a time, and deletes what the broker confirmed. A row that the broker refuses waits alone; a broker that is
+away holds up everything and loses nothing. Delivery is at least once; the inbox makes it once in effect.
+
+A commit wakes the relays by one NOTIFY for however many commits happened meanwhile: a NOTIFY inside each transaction
+would make them queue for PostgreSQL's notification lock. A slow poll stands behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import asyncpg
+import structlog
+
+from shared.database import CONNECT_TIMEOUT_SECONDS, DATABASE_FAULTS
+from shared.events import MAX_EVENT_BYTES
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from shared.database import Connection, Database
+    from shared.events import Event
+
+CHANNEL = "outbox"
+BATCH = 200
+PUBLISH_TIMEOUT_SECONDS = 5
+POLL_SECONDS = 5
+LONGEST_BACKOFF_SECONDS = 300
+
+log = structlog.get_logger(__name__)
+
+
+class BrokerAwayError(Exception):
+    """No connection to the broker: every event waits, and none of them is to blame."""
+
+
+class Publish(Protocol):
+    """Hands one event to the broker and returns when it is safe there.
+
+    Raises BrokerAwayError where there is no connection, anything else where this one event is refused.
+    """
+
+    async def __call__(self, *, event_id: UUID, type_: str, body: bytes, correlation_id: str) -> None:
+        """Publish and wait for the confirm."""
+
+
+async def record(connection: Connection, *events: Event) -> None:
+    """Write events in the transaction of what they tell. Raises ValueError for one that is too large to travel."""
+    rows = [(event.id, event.type, event.model_dump_json(), event.correlationid) for event in events]
+    if any(len(row[2].encode()) > MAX_EVENT_BYTES for row in rows):
+        msg = f"an event is larger than {MAX_EVENT_BYTES} bytes"
+        raise ValueError(msg)
+    await connection.execute(
+        "INSERT INTO outbox (id, type, body, correlation_id)"
+        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])",
+        *map(list, zip(*rows, strict=True)),
+    )
+
+
+async def oldest_age_seconds(connection: Connection) -> float:
+    """How long the oldest event has waited; 0 when none waits."""
+    return float(
+        await connection.fetchval("SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0) FROM outbox")
+    )
+
+
+class Relay:
+    """Moves events from the outbox to the broker until it is cancelled."""
+
+    def __init__(self, database: Database, publish: Publish) -> None:
+        self._database = database
+        self._publish = publish
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Relay for ever; whatever fails is tried again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(), name="outbox-listen")
+            tasks.create_task(self._relay(), name="outbox-relay")
+
+    async def _listen(self) -> None:
+        """Keep one connection that tells all relays of our commits and hears of everyone's."""
+        while True:
+            try:
+                connection = await asyncpg.connect(self._database.dsn, timeout=CONNECT_TIMEOUT_SECONDS)
+            except DATABASE_FAULTS:
+                await asyncio.sleep(1)
+                continue
+            try:
+                await self._pass_on_wakes(connection)
+            except DATABASE_FAULTS:
+                log.warning("outbox listener lost its connection")
+            finally:
+                connection.terminate()
+
+    async def _pass_on_wakes(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        lost = asyncio.Event()
+
+        def mark_lost(_: object) -> None:
+            lost.set()
+            self._database.committed.set()
+
+        connection.add_termination_listener(mark_lost)
+        await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+        self._wake.set()
+        while not lost.is_set():
+            await self._database.committed.wait()
+            self._database.committed.clear()
+            await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+
+    async def _relay(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                claimed = await self.relay_batch()
+            except BrokerAwayError:
+                await asyncio.sleep(0.5)
+                continue
+            except DATABASE_FAULTS as fault:
+                log.warning("outbox relay waits for the database", fault=type(fault).__name__)
+                await asyncio.sleep(1)
+                continue
+            if claimed < BATCH:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def relay_batch(self) -> int:
+        """Publish what is due, a batch at most; how many rows were claimed.
+
+        Raises BrokerAwayError when the broker is away; what it had confirmed by then is deleted all the same.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(
+                "SELECT id, type, body, correlation_id FROM outbox WHERE due_at <= now()"
+                " ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED",
+                BATCH,
+            )
+            # A lost heartbeat cancels a pending publish from within; gather hands that over as a result, and only a
+            # cancellation of the relay itself ends it.
+            results = await asyncio.gather(*map(self._publish_row, rows), return_exceptions=True)
+            done = [row["id"] for row, result in zip(rows, results, strict=True) if result is None]
+            if done:
+                await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", done)
+            away = [result for result in results if isinstance(result, BrokerAwayError | asyncio.CancelledError)]
+            for row, result in zip(rows, results, strict=True):
+                if result is not None and result not in away:
+                    await self._postpone(connection, row, result)
+        if away:
+            raise BrokerAwayError
+        return len(rows)
+
+    async def _publish_row(self, row: asyncpg.Record) -> None:
+        async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
+            await self._publish(
+                event_id=row["id"], type_=row["type"], body=row["body"].encode(), correlation_id=row["correlation_id"]
+            )
+
+    async def _postpone(self, connection: Connection, row: asyncpg.Record, fault: BaseException) -> None:
+        log.warning(
+            "event not taken by the broker", event_id=str(row["id"]), type=row["type"], fault=type(fault).__name__
+        )
+        await connection.execute(
+            "UPDATE outbox SET tries = tries + 1, last_error = $2,"
+            " due_at = now() + make_interval(secs => least($3, power(2, tries))) WHERE id = $1",
+            row["id"],
+            type(fault).__name__,
+            LONGEST_BACKOFF_SECONDS,
+        )

@@ -1,0 +1,71 @@
+"""Sliding-window limits that hold for all replicas: the hits that still count are kept in PostgreSQL.
+
+A subject (a contact, a client address, an ID number) is stored as a keyed hash only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from shared.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``hits`` in any ``window`` for one subject; ``rule`` names it."""
+
+    rule: str
+    hits: int
+    window: timedelta
+
+
+async def hit(connection: Connection, limits: list[tuple[Limit, str]]) -> timedelta | None:
+    """Count one hit for every (limit, subject); None when all allow it, else how long to wait until they would.
+
+    A refused hit is not counted against the limit that refused it. Rows are locked in one order, so callers never wait
+    for each other in a circle.
+    """
+    waits = [
+        await _hit_one(connection, limit, subject)
+        for limit, subject in sorted(limits, key=lambda item: (item[0].rule, item[1]))
+    ]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+async def _hit_one(connection: Connection, limit: Limit, subject: str) -> timedelta | None:
+    row = await connection.fetchrow(
+        """
+        INSERT INTO rate_limits AS known (rule, subject, hits, allowed) VALUES ($1, $2, ARRAY[present()], true)
+        ON CONFLICT (rule, subject) DO UPDATE SET (hits, allowed) = (
+            SELECT coalesce(array_agg(hit ORDER BY hit), '{}')
+                     || CASE WHEN count(*) < $4 THEN ARRAY[present()] ELSE '{}' END,
+                   count(*) < $4
+            FROM unnest(known.hits) AS hit WHERE hit > present() - $3::interval
+        )
+        RETURNING allowed, hits[cardinality(hits) - $4 + 1] + $3::interval - present() AS wait
+        """,
+        limit.rule,
+        subject,
+        limit.window,
+        limit.hits,
+    )
+    assert row is not None  # noqa: S101 - an upsert without WHERE always returns its row
+    return None if row["allowed"] else row["wait"]
+
+
+async def forget(connection: Connection, rule: str, subject: str) -> None:
+    """Begin anew for one subject: what it was counted for has come to a good end."""
+    await connection.execute("DELETE FROM rate_limits WHERE rule = $1 AND subject = $2", rule, subject)
+
+
+async def purge(connection: Connection, longest: timedelta) -> int:
+    """Delete the rows whose hits all lie further back than ``longest``; how many."""
+    status = await connection.execute(
+        "DELETE FROM rate_limits WHERE coalesce(hits[cardinality(hits)], '-infinity') < present() - $1::interval",
+        longest,
+    )
+    return int(status.rpartition(" ")[2])

@@ -1,0 +1,153 @@
+"""Request/reply over RabbitMQ: the only way in which one service asks another.
+
+The caller keeps one channel and one consumer on RabbitMQ's direct reply-to
+(https://www.rabbitmq.com/docs/direct-reply-to) open for all of its requests. A request carries an id and a deadline:
+the answering side drops what comes too late and gives a repeated id its first answer again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Literal, TypeVar
+from uuid import UUID
+
+import structlog
+from aio_pika import Message
+from aio_pika import exceptions as pika_errors
+from aiormq import exceptions as amqp_errors
+from pydantic import AwareDatetime
+
+from shared.bus import CAUSE_HEADER, DEADLINE_HEADER, request_queue
+from shared.events import Channel, Language, Model, Sealed
+from shared.logs import correlation_id
+
+if TYPE_CHECKING:
+    from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+    from shared.bus import Bus
+
+REPLY_TO = "amq.rabbitmq.reply-to"
+
+log = structlog.get_logger(__name__)
+
+A = TypeVar("A", bound=Model)
+
+
+class NoAnswerError(Exception):
+    """No answer in time: what was asked may or may not have been done. Ask again with the same id."""
+
+
+class Requester:
+    """Asks other services over the bus."""
+
+    def __init__(self, bus: Bus, *, timeout_seconds: float = 5) -> None:
+        self._bus = bus
+        self._timeout = timeout_seconds
+        self._opening = asyncio.Lock()
+        self._channel: AbstractChannel | None = None
+        self._waiting: dict[str, asyncio.Future[bytes]] = {}
+
+    async def ask(self, queue: str, request_id: UUID, request: Model, answer: type[A]) -> A:
+        """The answer of whoever answers ``queue``. Raises NoAnswerError within the time limit."""
+        # The id of this exchange is not the request's: two tries of one request may be under way at once.
+        exchange_id = f"{request_id}/{time.monotonic_ns()}"
+        future = self._waiting[exchange_id] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._timeout):
+                channel = await self._open_channel()
+                await channel.default_exchange.publish(self._message(exchange_id, request), request_queue(queue).name)
+                return answer.model_validate_json(await future)
+        except (TimeoutError, ConnectionError, pika_errors.AMQPError, amqp_errors.AMQPError) as fault:
+            log.warning("no answer", queue=queue, fault=type(fault).__name__)
+            raise NoAnswerError from fault
+        finally:
+            del self._waiting[exchange_id]
+
+    def _message(self, exchange_id: str, request: Model) -> Message:
+        return Message(
+            request.model_dump_json().encode(),
+            content_type="application/json",
+            # AMQP's correlation id finds the way back to this call; the chain of causes travels beside it.
+            correlation_id=exchange_id,
+            reply_to=REPLY_TO,
+            expiration=self._timeout,
+            headers={DEADLINE_HEADER: int((time.time() + self._timeout) * 1000), CAUSE_HEADER: correlation_id()},
+        )
+
+    async def _open_channel(self) -> AbstractChannel:
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                connection = await self._bus.broker.connect()
+                self._channel = await connection.channel(on_return_raises=True)
+                queue = await self._channel.get_queue(REPLY_TO, ensure=False)
+                await queue.consume(self._take, no_ack=True)
+            return self._channel
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        future = self._waiting.get(message.correlation_id or "")
+        if future is not None and not future.done():
+            future.set_result(message.body)
+
+
+# --- what otp answers ---
+
+ISSUE_CODE = "otp.issue-code"
+REDEEM_CODE = "otp.redeem-code"
+
+
+class ContactToVerify(Model):
+    """For otp: where the code goes (e-mail address or E.164), and the address of the client that asked."""
+
+    contact: str
+    client_address: str
+
+
+class IssueCode(Model):
+    """Issue a code for a login attempt; a former code of the same attempt dies.
+
+    ``deliver`` is False where nobody is to get a code but the answer must not show it.
+    """
+
+    request_id: UUID
+    attempt_id: UUID
+    channel: Channel
+    language: Language
+    deliver: bool = True
+    for_otp: Sealed
+
+
+class IssueCodeAnswer(Model):
+    """``issued`` has times, ``too_soon`` and ``limited`` seconds to wait; ``refused``: no code for such a contact."""
+
+    outcome: Literal["issued", "too_soon", "limited", "refused"]
+    retry_after: int = 0
+    expires_at: AwareDatetime | None = None
+    resend_at: AwareDatetime | None = None
+    tries_left: int = 0
+
+
+class CodeToRedeem(Model):
+    """For otp: the code as it was typed, digits only."""
+
+    code: str
+
+
+class RedeemCode(Model):
+    """Try a code in the login attempt that asked for it. The same request id gets the same answer, uncounted."""
+
+    request_id: UUID
+    attempt_id: UUID
+    for_otp: Sealed
+
+
+class RedeemCodeAnswer(Model):
+    """Whether the contact is proven. Wrong, used, expired and unknown look the same."""
+
+    redeemed: bool
+    tries_left: int
+
+
+def request_place(request_id: UUID) -> str:
+    """The place (see shared.sealing) of the sealed part of a request."""
+    return f"{request_id}:for_otp"

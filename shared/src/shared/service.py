@@ -1,0 +1,134 @@
+"""How a service lives: one process that serves HTTP, relays its outbox and consumes its queues until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic
+
+import asyncpg
+import structlog
+import uvicorn
+import uvloop
+
+from shared import migrations
+from shared.logs import configure_logs
+from shared.outbox import Relay
+from shared.settings import S, SettingsError, load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+
+    from starlette.types import ASGIApp
+
+    from shared.bus import Bus
+    from shared.database import Database
+    from shared.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def running(
+    database: Database, bus: Bus, *workers: Callable[[], Coroutine[None, None, None]]
+) -> AsyncIterator[None]:
+    """The service's background: consumers, the outbox relay and its own ``workers``, from start to graceful stop.
+
+    The HTTP side serves at once, and is ready when the broker and the database are. On the way out consumers stop
+    first, then the relay empties what is due, then connections close.
+    """
+    await database.open()
+    relay = Relay(database, bus.publish_event)
+    consuming = asyncio.create_task(bus.start())
+    relaying = asyncio.create_task(relay.run())
+    working = [asyncio.create_task(work()) for work in workers]
+    tasks = [consuming, relaying, *working]
+    for task in tasks:
+        task.add_done_callback(_end_with)
+    try:
+        yield
+    finally:
+        for task in (consuming, *working):
+            task.cancel()
+        await bus.stop_consuming()
+        with suppress(Exception):
+            await relay.relay_batch()
+        relaying.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await bus.stop()
+        await database.close()
+
+
+def _end_with(task: asyncio.Task[None]) -> None:
+    """A background task that dies takes the service along, and whoever supervises it starts a whole one."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        log.critical("a background task died; the service stops", exc_info=fault)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[S]):
+    """One more thing that a service's command line can do, such as ``roster import``."""
+
+    name: str
+    help: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[S, argparse.Namespace], Coroutine[None, None, int]]
+
+
+def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], commands: Sequence[Command[S]] = ()) -> int:
+    """The command line that every service has: ``serve``, ``migrate`` and its own ``commands``. Returns the exit code.
+
+    0 is success, 1 a failure that the text explains, 2 a wrong environment or command line.
+    """
+    parser = argparse.ArgumentParser(prog=package.replace("_", "-"))
+    choices = parser.add_subparsers(dest="command", required=True)
+    choices.add_parser("serve", help="serve HTTP, consume events and relay the outbox until SIGTERM")
+    choices.add_parser("migrate", help="bring the schema up to date")
+    for command in commands:
+        command.configure(choices.add_parser(command.name, help=command.help))
+    arguments = parser.parse_args()
+    try:
+        values = load(settings)
+        configure_logs(package.removesuffix("_service"), values.log_level)
+        if arguments.command == "serve":
+            _serve(values, make_app(values))
+            return 0
+        if arguments.command == "migrate":
+            return _migrate(package, values)
+        chosen = next(command for command in commands if command.name == arguments.command)
+        return asyncio.run(chosen.run(values, arguments))
+    except SettingsError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
+        return 2
+
+
+def _migrate(package: str, settings: ServiceSettings) -> int:
+    try:
+        applied = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), package))
+    except (OSError, asyncpg.PostgresError, migrations.MigrationError) as error:
+        print(f"migrations were not applied: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
+        return 1
+    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")  # noqa: T201
+    return 0
+
+
+def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
+    uvloop.install()
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        # Our own middleware logs requests, without query strings; uvicorn's access log would show addresses.
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds),
+    )

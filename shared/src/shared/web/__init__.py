@@ -1,0 +1,1 @@
+"""What the pages of all services share: manners, safety headers, templates and the look."""
