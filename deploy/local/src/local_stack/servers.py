@@ -70,6 +70,14 @@ class RabbitMQ:
         """Delete a vhost with everything in it."""
         self.manage("DELETE", f"/api/vhosts/{quote(vhost, safe='')}")
 
+    def is_up(self) -> bool:
+        """Whether the management API answers."""
+        try:
+            self.manage("GET", "/api/overview")
+        except StackError:
+            return False
+        return True
+
     def manage(self, method: str, path: str, body: Mapping[str, object] | None = None) -> object:
         """One call of the management API; the decoded answer. Raises StackError."""
         address = urlsplit(self.management_url)
