@@ -98,7 +98,9 @@ async def _make_role(connection: asyncpg.Connection[asyncpg.Record], role: str, 
 
 async def _reserve(connection: asyncpg.Connection[asyncpg.Record], database: str, roles: list[str]) -> None:
     await connection.execute(f"REVOKE ALL ON DATABASE {_name(database)} FROM PUBLIC")
-    await connection.execute(f"GRANT CONNECT ON DATABASE {_name(database)} TO {', '.join(map(_name, roles))}")
+    await connection.execute(
+        f"GRANT CONNECT, TEMPORARY ON DATABASE {_name(database)} TO {', '.join(map(_name, roles))}"
+    )
 
 
 def _name(identifier: str) -> str:
