@@ -128,8 +128,9 @@ class IssueCodeAnswer(Model):
 
 
 class CodeToRedeem(Model):
-    """For otp: the code as it was typed, digits only."""
+    """For otp: the contact that the code went to, as it was sent then, and the code as it was typed, digits only."""
 
+    contact: str
     code: str
 
 
