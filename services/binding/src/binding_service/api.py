@@ -76,9 +76,7 @@ class CodeRequest(Body):
 
     channel: Channel = Field(examples=["email"])
     contact: str = Field(max_length=254, examples=["parent@example.org"])
-    attempt: str | None = Field(
-        default=None, max_length=100, description="The login attempt that asks for another code."
-    )
+    attempt: str | None = Field(default=None, max_length=100, description="The attempt that asks for another code.")
     language: Language = "zh-TW"
 
 

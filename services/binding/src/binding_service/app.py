@@ -73,9 +73,8 @@ def make_app(settings: Settings) -> FastAPI:
     )
     app.state.binding = binding
     app.include_router(api.router)
-    app.router.routes.extend(
-        [*pages.routes(), *static_mounts("binding_service"), *health_routes("binding_service", database, bus)]
-    )
+    health = health_routes("binding_service", database, bus)
+    app.router.routes.extend([*pages.routes(), *static_mounts("binding_service"), *health])
     _add_middleware(app, settings)
     _add_error_answers(app)
     return app

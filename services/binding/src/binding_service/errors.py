@@ -24,7 +24,8 @@ class InvalidFieldsError(BindingError):
     code = "invalid_fields"
 
     def __init__(self, fields: dict[str, str], **details: object) -> None:
-        super().__init__(**details)
+        super().__init__()
+        self.details = details
         self.fields = fields
 
 

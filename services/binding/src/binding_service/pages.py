@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from binding_service.logins.domain import Session
-    from shared.events import Channel
+    from shared.events import Channel, Language
 
     Page = Callable[[Request], Awaitable[Response]]
     SignedInPage = Callable[[Request, Session], Awaitable[Response]]
@@ -66,7 +66,7 @@ STEP_PAGES = {
     "parent": "/parent",
     "email_proof": "/parent/email-code",
 }
-LANGUAGE = "zh-TW"
+LANGUAGE: Language = "zh-TW"
 
 
 def routes() -> list[Route]:
@@ -145,11 +145,11 @@ async def start(request: Request) -> Response:
 async def ask_code(request: Request) -> Response:
     """Have a code sent to the contact."""
     form = await _form(request)
-    typed = {name: form[name] for name in ("channel", "email", "phone") if name in form}
-    channel = typed.get("channel")
+    typed: dict[str, str] = {name: form.get(name, "") for name in ("channel", "email", "phone")}
+    channel = typed["channel"]
     if channel not in {"email", "sms"}:
         return _start_page(request, typed, {"channel": messages.text("choose")}, 422)
-    contact = typed.get("email" if channel == "email" else "phone", "")
+    contact = typed["email" if channel == "email" else "phone"]
     token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
     return await _ask(request, token, cast("Channel", channel), contact, typed)
 
