@@ -1,0 +1,52 @@
+"""Fixtures for every test: real servers, a fresh database, a fresh vhost, a clock that can be moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from support.databases import Clock, Databases, fresh_databases, template_database
+from support.servers import test_servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_stack.servers import Servers
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """PostgreSQL and RabbitMQ, for the whole run."""
+    with test_servers() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> Iterator[str]:
+    """The name of a database that is never used itself, only copied."""
+    with template_database(servers.postgres) as name:
+        yield name
+
+
+@pytest.fixture
+def databases(servers: Servers, template: str) -> Iterator[Databases]:
+    """A fresh database with the schema of each service; ``databases.otp`` is otp's address, and so on."""
+    with fresh_databases(servers.postgres, template) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def broker_url(servers: Servers) -> Iterator[str]:
+    """The AMQP address of a fresh vhost."""
+    vhost = f"test-{uuid4().hex[:12]}"
+    servers.rabbitmq.make_vhost(vhost)
+    yield servers.rabbitmq.of_vhost(vhost)
+    servers.rabbitmq.drop_vhost(vhost)
+
+
+@pytest.fixture
+def clock(databases: Databases) -> Clock:
+    """Moves the time that decides: ``await clock.shift(timedelta(hours=1))``."""
+    return Clock(databases)
