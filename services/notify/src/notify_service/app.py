@@ -13,7 +13,6 @@ from notify_service.delivery import Delivery
 from notify_service.mailbox import Mailbox
 from notify_service.notices import Notices
 from notify_service.pages import mailbox_routes
-from notify_service.sms import Sms
 from notify_service.smtp import Smtp
 from notify_service.use_cases import Notify
 from shared.bus import Bus
@@ -68,5 +67,11 @@ def make_providers(settings: Settings, database: Database) -> dict[str, Provider
     """Who takes the messages of each channel: what the settings name, else the development mailbox."""
     return {
         "email": Smtp(settings) if settings.smtp_host else Mailbox(database, "email"),
-        "sms": Sms(settings) if settings.sms_url else Mailbox(database, "sms"),
+        "sms": _sms(settings) if settings.sms_url else Mailbox(database, "sms"),
     }
+
+
+def _sms(settings: Settings) -> Provider:
+    from notify_service.sms import Sms  # noqa: PLC0415 - an HTTP client is 8 MB that only this channel needs
+
+    return Sms(settings)

@@ -1,8 +1,8 @@
 """The words of every notice. One template says it once; it is rendered as plain text and as HTML.
 
 A template in ``templates/notices`` speaks in parts (a paragraph, a link, steps); ``text/`` and ``html/`` say what a
-part looks like in each form, so the two never tell different things. The words are written in zh-TW; catalogues of other
-languages translate from it, as they do for pages.
+part looks like in each form, so the two never tell different things. The words are written in zh-TW; catalogues of
+other languages translate from it, as they do for pages.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ LETTER_POLICY = (
 
 def mailbox_routes(database: Database) -> list[BaseRoute]:
     """The mailbox: its list, one message, the message's HTML, and the list as JSON."""
-    pages = Pages("notify_service", kinds=_kind_names())
+    pages = Pages("notify_service")
 
     async def found(request: Request) -> list[dict[str, Any]]:
         recipient = request.query_params.get("to", "").strip()[:LONGEST_RECIPIENT]
@@ -94,15 +94,4 @@ def _entry(row: asyncpg.Record) -> dict[str, Any]:
         "html": row["html"],
         "code": code.group() if code else "",
         "arrived_at": row["arrived_at"],
-    }
-
-
-def _kind_names() -> dict[str, str]:
-    return {
-        Kind.CODE: "驗證碼",
-        Kind.APPLICATION_RECEIVED: "已收到申請",
-        Kind.APPROVED: "通過",
-        Kind.ACCOUNT_OPENED: "通過，帳號已開好",
-        Kind.REFUSED: "不通過",
-        Kind.WITHDRAWN: "已取消",
     }
