@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.events import Channel
 
 
-async def add_message(  # noqa: PLR0913 - the columns of one row
+async def add_message(
     connection: Connection,
     message_id: UUID,
     *,
@@ -106,7 +106,7 @@ async def settle(
     )
 
 
-async def postpone(  # noqa: PLR0913 - the row, and what is new in it
+async def postpone(
     connection: Connection, message_id: UUID, tries: int, wait: timedelta, *, provider: str, last_error: str
 ) -> None:
     """Release a claimed message to be tried again; not where its claim ran out and somebody else has it now."""

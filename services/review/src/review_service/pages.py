@@ -199,7 +199,7 @@ async def _decide(request: Request, site: Site, teacher: Teacher, outcome: Outco
     return _see(f"/applications/{following}?done={binding_id}" if following else f"/?done={binding_id}")
 
 
-async def _application_page(  # noqa: PLR0913 - what the one page with a form on it can say
+async def _application_page(
     request: Request,
     site: Site,
     teacher: Teacher,

@@ -127,10 +127,17 @@ class SameOrigin:
         return urlsplit(source).netloc != headers.get("host")
 
 
+def say_too_large(_: Request) -> Response:
+    """A plain 413, where no page of the service's own says it."""
+    return PlainTextResponse("More was sent than is ever needed.", 413)
+
+
 class BodyLimit:
     """Refuses a body of more than ``limit`` bytes before it is held in memory; ``refuse`` makes the answer (413)."""
 
-    def __init__(self, app: ASGIApp, refuse: Callable[[Request], Response], limit: int = 256 * 1024) -> None:
+    def __init__(
+        self, app: ASGIApp, refuse: Callable[[Request], Response] = say_too_large, limit: int = 256 * 1024
+    ) -> None:
         self.app = app
         self._refuse = refuse
         self._limit = limit
