@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
+from starlette.requests import Request
+
 from binding_service.logins import use_cases as logins
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from binding_service.context import Binding
