@@ -1,4 +1,4 @@
-"""PostgreSQL and RabbitMQ in containers that are kept, stopped, between two runs, under names of this project folder."""
+"""PostgreSQL and RabbitMQ in containers that are kept, stopped, between runs, under names of this project folder."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import asyncpg
 from shared.migrations import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from local_stack.servers import Postgres
 
@@ -38,6 +38,20 @@ async def make_database(postgres: Postgres, database: str, roles: Mapping[str, t
         await connection.close()
 
 
+async def identity(postgres: Postgres, database: str) -> str:
+    """What tells this database from one of the same name made later or elsewhere; empty when there is none."""
+    connection = await asyncpg.connect(postgres.url)
+    try:
+        found = await connection.fetchval(
+            "SELECT system_identifier::text || '/' || oid::text FROM pg_database, pg_control_system()"
+            " WHERE datname = $1",
+            database,
+        )
+    finally:
+        await connection.close()
+    return str(found or "")
+
+
 async def make_copy(postgres: Postgres, template: str, database: str) -> None:
     """A new database like ``template``, which nobody may be connected to."""
     connection = await asyncpg.connect(postgres.url)
@@ -52,6 +66,16 @@ async def drop_database(postgres: Postgres, database: str) -> None:
     connection = await asyncpg.connect(postgres.url)
     try:
         await connection.execute(f"DROP DATABASE IF EXISTS {_name(database)} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+async def drop_roles(postgres: Postgres, roles: Iterable[str]) -> None:
+    """Delete roles that own nothing any more."""
+    connection = await asyncpg.connect(postgres.url)
+    try:
+        for role in roles:
+            await connection.execute(f"DROP ROLE IF EXISTS {_name(role)}")
     finally:
         await connection.close()
 
@@ -74,7 +98,9 @@ async def _make_role(connection: asyncpg.Connection[asyncpg.Record], role: str, 
 
 async def _reserve(connection: asyncpg.Connection[asyncpg.Record], database: str, roles: list[str]) -> None:
     await connection.execute(f"REVOKE ALL ON DATABASE {_name(database)} FROM PUBLIC")
-    await connection.execute(f"GRANT CONNECT ON DATABASE {_name(database)} TO {', '.join(map(_name, roles))}")
+    await connection.execute(
+        f"GRANT CONNECT, TEMPORARY ON DATABASE {_name(database)} TO {', '.join(map(_name, roles))}"
+    )
 
 
 def _name(identifier: str) -> str:

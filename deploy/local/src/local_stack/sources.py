@@ -1,4 +1,4 @@
-"""Where PostgreSQL and RabbitMQ come from: the environment, Docker, this machine, or Debian's packages; each by itself."""
+"""Where the two servers come from: the environment, Docker, this machine, Debian's packages; each on its own."""
 
 from __future__ import annotations
 

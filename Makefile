@@ -1,0 +1,41 @@
+# The whole of it: make up. See README.md.
+.DEFAULT_GOAL := help
+.PHONY: help up test lint bench clean
+MAKEFLAGS += --no-print-directory
+
+# The certificates that the system trusts, where nothing else is said.
+ifeq ($(SSL_CERT_FILE),)
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export SSL_CERT_FILE := /etc/ssl/certs/ca-certificates.crt
+endif
+endif
+# The machine's own Python is enough; uv fetches none.
+export UV_PYTHON_DOWNLOADS := never
+
+PYTHON := .venv/bin/python
+SOURCES := $(wildcard pyproject.toml uv.lock shared/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
+
+up: .venv/synced ## run the four services here, with a sample roster; Ctrl-C stops them
+	@exec $(PYTHON) -m local_stack up
+
+test: .venv/synced ## run the tests; ARGS="-k otp" and the like go to pytest
+	@exec .venv/bin/pytest $(ARGS)
+
+lint: .venv/synced ## ruff, mypy and the rules of who imports whom
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --check --quiet
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports
+
+bench: .venv/synced ## figures: hop of an event, memory and start of each service
+	@exec $(PYTHON) tests/bench/run.py
+
+clean: ## throw away the local stack: data, containers, logs
+	@if [ -x $(PYTHON) ]; then exec $(PYTHON) -m local_stack clean; else rm -rf .run; fi
+
+.venv/synced: $(SOURCES) deploy/local/bootstrap.py
+	@python3 deploy/local/bootstrap.py
+	@touch $@

@@ -1,0 +1,340 @@
+"""A made-up roster: twelve schools of four levels, 200 students, their teachers; the same at every run.
+
+Written as OneRoster 1.2 CSV (https://www.imsglobal.org/spec/oneroster/v1p2/bind/csv). The ID numbers are valid but
+nobody's: they begin with Y, which stood for the administration of Yangmingshan and has not been given out since 1975,
+and with a serial that it never reached.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SEED = 20_260_901
+STUDENTS_PER_CLASS = 8
+FIRST_SERIAL = 9_990_001
+LETTER, LETTER_VALUE = "Y", 31
+SESSION_ID = "2026"
+DOMAIN = "school.example"
+
+SURNAMES = "陳林黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴徐周葉蘇莊呂江何蕭羅高"
+FIRST = "宇承品柏冠子睿詠芷思雅筱怡郁佳安育廷家彥俊語心沛禹恩采可昱"
+SECOND = "軒恩妍霖翰晴涵瑄喬綸彤潔廷蓁瑜澤勳柔芸叡昕萱倫穎琪嘉諺甯岑樂"
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """A school; ``code`` is what the ministry would call it."""
+
+    id: str
+    code: str
+    name: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """A homeroom teacher or a school's administrator."""
+
+    id: str
+    username: str
+    family: str
+    given: str
+    role: str
+    school: School
+
+    @property
+    def name(self) -> str:
+        """The name as it is written."""
+        return self.family + self.given
+
+    @property
+    def email(self) -> str:
+        """An address that never leads anywhere (RFC 2606)."""
+        return f"{self.username}@{DOMAIN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Homeroom:
+    """A class with its teacher."""
+
+    id: str
+    title: str
+    grade: int
+    school: School
+    teacher: Staff
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A child, with an ID number that is valid."""
+
+    id: str
+    family: str
+    given: str
+    national_id: str
+    homeroom: Homeroom
+
+    @property
+    def name(self) -> str:
+        """The name as it is written."""
+        return self.family + self.given
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """All of it."""
+
+    schools: list[School]
+    homerooms: list[Homeroom]
+    staff: list[Staff]
+    students: list[Student]
+
+
+#: Name, level, and the classes: title and grade (1 to 12).
+SCHOOLS: list[tuple[str, str, list[tuple[str, int]]]] = [
+    ("市立內湖國小", "elementary", [("五年一班", 5), ("五年二班", 5), ("三年一班", 3)]),
+    ("市立金華國小", "elementary", [("二年一班", 2), ("六年一班", 6)]),
+    ("市立中正國小", "elementary", [("一年一班", 1), ("四年三班", 4)]),
+    ("市立文心國小", "elementary", [("三年二班", 3), ("五年四班", 5)]),
+    ("市立青埔國小", "elementary", [("一年二班", 1), ("六年二班", 6)]),
+    ("市立松江國中", "junior_high", [("七年一班", 7), ("八年二班", 8)]),
+    ("市立和平國中", "junior_high", [("七年三班", 7), ("九年一班", 9)]),
+    ("市立海山國中", "junior_high", [("八年一班", 8), ("九年二班", 9)]),
+    ("市立明德高中", "senior_high", [("一年一班", 10), ("二年三班", 11)]),
+    ("市立崇文高中", "senior_high", [("一年二班", 10), ("三年一班", 12)]),
+    ("市立東港高職", "vocational_high", [("資訊一甲", 10), ("餐飲二甲", 11)]),
+    ("市立大安高職", "vocational_high", [("電機一乙", 10), ("商經三甲", 12)]),
+]
+
+
+def make_roster() -> Roster:
+    """The roster, made from a fixed seed."""
+    chance = random.Random(SEED)  # noqa: S311 - made-up people, the same ones each time
+    serials = count(FIRST_SERIAL)
+    roster = Roster([], [], [], [])
+    for number, (name, level, classes) in enumerate(SCHOOLS, start=1):
+        school = School(f"school-{number:02}", f"99{number:04}", name, level)
+        roster.schools.append(school)
+        roster.staff.append(Staff(f"admin-{number:02}", f"admin{number:02}", *_name(chance), "administrator", school))
+        for class_number, (title, grade) in enumerate(classes, start=1):
+            label = f"{number:02}{class_number:02}"
+            teacher = Staff(f"teacher-{label}", f"teacher{label}", *_name(chance), "teacher", school)
+            homeroom = Homeroom(f"class-{label}", title, grade, school, teacher)
+            roster.staff.append(teacher)
+            roster.homerooms.append(homeroom)
+            roster.students.extend(_students(chance, serials, homeroom, label))
+    return roster
+
+
+def _students(chance: random.Random, serials: count[int], homeroom: Homeroom, label: str) -> Iterator[Student]:
+    for number in range(1, STUDENTS_PER_CLASS + 1):
+        national_id = make_national_id(chance.choice("12"), next(serials))
+        yield Student(f"student-{label}{number:02}", *_name(chance), national_id, homeroom)
+
+
+def _name(chance: random.Random) -> tuple[str, str]:
+    return chance.choice(SURNAMES), chance.choice(FIRST) + chance.choice(SECOND)
+
+
+def make_national_id(sex: str, serial: int) -> str:
+    """A national ID number with its check digit (the rule is in binding's id_numbers)."""
+    digits = f"{sex}{serial:07}"
+    total = LETTER_VALUE // 10 + LETTER_VALUE % 10 * 9
+    total += sum(int(digit) * weight for digit, weight in zip(digits, range(8, 0, -1), strict=True))
+    return f"{LETTER}{digits}{-total % 10}"
+
+
+def write(roster: Roster, folder: Path) -> None:
+    """Write the roster as a folder of OneRoster 1.2 CSV files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = {
+        "orgs": _orgs(roster),
+        "academicSessions": _academic_sessions(),
+        "courses": _courses(roster),
+        "classes": _classes(roster),
+        "users": _users(roster),
+        "roles": _roles(roster),
+        "enrollments": _enrollments(roster),
+    }
+    _write_table(folder / "manifest.csv", _manifest(list(tables)))
+    for name, rows in tables.items():
+        _write_table(folder / f"{name}.csv", rows)
+
+
+def _write_table(file: Path, rows: list[dict[str, str]]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as output:
+        writer = csv.DictWriter(output, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _manifest(bulk: list[str]) -> list[dict[str, str]]:
+    properties = {
+        "manifest.version": "1.0",
+        "oneroster.version": "1.2",
+        **{f"file.{name}": "bulk" for name in bulk},
+        **{f"file.{name}": "absent" for name in ("demographics", "resources", "userProfiles", "lineItems", "results")},
+        "source.systemName": "Kinbind sample roster",
+        "source.systemCode": "sample",
+    }
+    return [{"propertyName": name, "value": value} for name, value in properties.items()]
+
+
+def _row(sourced_id: str, **fields: str) -> dict[str, str]:
+    """A row of a bulk file: status and dateLastModified are blank there."""
+    return {"sourcedId": sourced_id, "status": "", "dateLastModified": "", **fields}
+
+
+def _orgs(roster: Roster) -> list[dict[str, str]]:
+    return [
+        _row(
+            school.id,
+            name=school.name,
+            type="school",
+            identifier=school.code,
+            parentSourcedId="",
+            **{"metadata.tw.level": school.level},
+        )
+        for school in roster.schools
+    ]
+
+
+def _academic_sessions() -> list[dict[str, str]]:
+    dates = {"startDate": "2026-08-01", "endDate": "2027-07-31", "schoolYear": "2027"}
+    return [_row(SESSION_ID, title="115 學年度", type="schoolYear", parentSourcedId="", **dates)]
+
+
+def _courses(roster: Roster) -> list[dict[str, str]]:
+    return [
+        _row(
+            f"course-{school.id}",
+            schoolYearSourcedId=SESSION_ID,
+            title="導師時間",
+            courseCode="HOMEROOM",
+            grades="",
+            orgSourcedId=school.id,
+            subjects="",
+            subjectCodes="",
+        )
+        for school in roster.schools
+    ]
+
+
+def _classes(roster: Roster) -> list[dict[str, str]]:
+    return [
+        _row(
+            homeroom.id,
+            title=homeroom.title,
+            grades=f"{homeroom.grade:02}",
+            courseSourcedId=f"course-{homeroom.school.id}",
+            classCode="",
+            classType="homeroom",
+            location="",
+            schoolSourcedId=homeroom.school.id,
+            termSourcedIds=SESSION_ID,
+            subjects="",
+            subjectCodes="",
+            periods="",
+        )
+        for homeroom in roster.homerooms
+    ]
+
+
+def _users(roster: Roster) -> list[dict[str, str]]:
+    staff = [
+        _user(person.id, person.username, person.family, person.given, email=person.email, org=person.school.id)
+        for person in roster.staff
+    ]
+    students = [
+        _user(
+            student.id,
+            student.id,
+            student.family,
+            student.given,
+            national_id=student.national_id,
+            grade=f"{student.homeroom.grade:02}",
+            org=student.homeroom.school.id,
+        )
+        for student in roster.students
+    ]
+    return staff + students
+
+
+def _user(  # noqa: PLR0913 - the columns of a file
+    sourced_id: str,
+    username: str,
+    family: str,
+    given: str,
+    *,
+    org: str,
+    email: str = "",
+    national_id: str = "",
+    grade: str = "",
+) -> dict[str, str]:
+    return _row(
+        sourced_id,
+        enabledUser="true",
+        username=username,
+        userIds=f"{{TWID:{national_id}}}" if national_id else "",
+        givenName=given,
+        familyName=family,
+        middleName="",
+        identifier="",
+        email=email,
+        sms="",
+        phone="",
+        agentSourcedIds="",
+        grades=grade,
+        password="",
+        userMasterIdentifier="",
+        resourceSourcedIds="",
+        preferredGivenName="",
+        preferredMiddleName="",
+        preferredFamilyName="",
+        primaryOrgSourcedId=org,
+        pronouns="",
+    )
+
+
+def _roles(roster: Roster) -> list[dict[str, str]]:
+    people = [(person.id, person.role, person.school) for person in roster.staff]
+    people += [(student.id, "student", student.homeroom.school) for student in roster.students]
+    return [
+        _row(
+            f"role-{sourced_id}",
+            userSourcedId=sourced_id,
+            roleType="primary",
+            role=role,
+            beginDate="",
+            endDate="",
+            orgSourcedId=school.id,
+            userProfileSourcedId="",
+        )
+        for sourced_id, role, school in people
+    ]
+
+
+def _enrollments(roster: Roster) -> list[dict[str, str]]:
+    places = [(homeroom.teacher.id, "teacher", "true", homeroom) for homeroom in roster.homerooms]
+    places += [(student.id, "student", "", student.homeroom) for student in roster.students]
+    return [
+        _row(
+            f"enrollment-{sourced_id}",
+            classSourcedId=homeroom.id,
+            schoolSourcedId=homeroom.school.id,
+            userSourcedId=sourced_id,
+            role=role,
+            primary=primary,
+            beginDate="",
+            endDate="",
+        )
+        for sourced_id, role, primary, homeroom in places
+    ]
