@@ -28,6 +28,14 @@ MESSAGES = {
     # Fields
     "required": "請填寫這個欄位。",
     "choose": "請選擇一項。",
+    "required.email": "請填寫電子信箱。",
+    "required.phone": "請填寫電話號碼。",
+    "required.national_id": "請填寫學生的身分證字號。",
+    "required.parent_id": "請填寫家長的身分證字號。",
+    "choose.channel": "請選擇驗證碼要寄到哪裡。",
+    "choose.relation": "請選擇您與學生的關係。",
+    "choose.level": "請選擇學生的學層。",
+    "choose.school_id": "請選擇學生的學校。",
     "bad_email": "請輸入正確的電子信箱，例如 name@example.com。",
     "bad_mobile": "請輸入正確的手機號碼，例如 0912-345-678。",
     "bad_phone": "請輸入正確的手機或市話號碼，例如 0912-345-678 或 02-2345-6789。",
@@ -58,8 +66,13 @@ def text(code: str, **details: object) -> str:
 def field_messages(error: BindingError) -> dict[str, str]:
     """Each field that is wrong, and what a parent reads at it."""
     if isinstance(error, InvalidFieldsError):
-        return {field: text(code, **error.details) for field, code in error.fields.items()}
+        return {field: _at(field, code, error.details) for field, code in error.fields.items()}
     return {error.field: message(error)} if error.field else {}
+
+
+def _at(field: str, code: str, details: dict[str, object]) -> str:
+    """The code's own words for this field, where it has some."""
+    return text(f"{code}.{field}" if f"{code}.{field}" in MESSAGES else code, **details)
 
 
 def message(error: BindingError) -> str:

@@ -66,6 +66,8 @@ STEP_PAGES = {
     "parent": "/parent",
     "email_proof": "/parent/email-code",
 }
+CONTACT_FIELDS = ("channel", "email", "phone")
+STUDENT_FIELDS = ("relation", "relation_text", "level", "national_id", "school_id")
 LANGUAGE: Language = "zh-TW"
 
 
@@ -138,17 +140,17 @@ async def start(request: Request) -> Response:
     try:
         session = await session_of(request)
     except NotSignedInError:
-        return _start_page(request, {}, {})
+        return _start_page(request, dict.fromkeys(CONTACT_FIELDS, ""), {})
     return _to(await _landing(request, session))
 
 
 async def ask_code(request: Request) -> Response:
     """Have a code sent to the contact."""
     form = await _form(request)
-    typed: dict[str, str] = {name: form.get(name, "") for name in ("channel", "email", "phone")}
+    typed: dict[str, str] = {name: form.get(name, "") for name in CONTACT_FIELDS}
     channel = typed["channel"]
     if channel not in {"email", "sms"}:
-        return _start_page(request, typed, {"channel": messages.text("choose")}, 422)
+        return _start_page(request, typed, {"channel": messages.text("choose.channel")}, 422)
     contact = typed["email" if channel == "email" else "phone"]
     token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
     return await _ask(request, token, cast("Channel", channel), contact, typed)
@@ -254,14 +256,14 @@ async def students(request: Request, session: Session) -> Response:
 @signed_in
 async def new_student(request: Request, session: Session) -> Response:
     """Name a child."""
-    return await _student_page(request, session, {}, {})
+    return await _student_page(request, session, dict.fromkeys(STUDENT_FIELDS, ""), {})
 
 
 @signed_in
 async def add_student(request: Request, session: Session) -> Response:
     """Add the child, or only check its ID number (驗證)."""
     form = await _form(request)
-    typed = {key: form.get(key, "") for key in ("relation", "relation_text", "level", "national_id", "school_id")}
+    typed = {key: form.get(key, "") for key in STUDENT_FIELDS}
     try:
         if form.get("action") == "check_id":
             applications.check_id_number(typed["national_id"], "national_id")
