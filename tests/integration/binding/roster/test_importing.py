@@ -616,3 +616,25 @@ async def test_a_replay_tells_the_present_state_under_new_event_ids(roster: Rost
     assert {event["id"] for event in second}.isdisjoint(event["id"] for event in first)
     facts = [[{**event["data"], "for_review": ""} for event in told] for told in (first, second)]
     assert facts[0] == facts[1]
+
+
+# --- whose roles count ---
+
+
+async def test_a_role_outside_the_schools_concerns_nobody_here(roster: Roster, export: Export):
+    export.user("D9", "督學", email="d9@city.example")
+    export.role("D9", "teacher", "D1")
+
+    report = await import_roster(roster, export.write())
+
+    assert report.bad_lines == []
+    assert "D9" not in await rows(roster.database, "teachers")
+
+
+async def test_who_teaches_at_two_schools_belongs_to_the_one_of_the_primary_role(roster: Roster, export: Export):
+    export.find("roles", userSourcedId="T1")["roleType"] = "secondary"
+    export.role("T1", "teacher", "S2")
+
+    await import_roster(roster, export.write())
+
+    assert (await rows(roster.database, "teachers"))["T1"]["school_id"] == "S2"

@@ -105,7 +105,7 @@ def _records(path: Path, file: File, today: date, problems: list[tuple[Any, ...]
 
 def _subject(line: Line, file: File) -> str | None:
     """The id that a bad line is about, where it can be read."""
-    subject = line.fields.get(file.subject, "").strip()
+    subject = " ".join(line.fields.get(file.subject, "").split())
     return subject if subject and subject.isprintable() and len(subject) <= oneroster.LONGEST_FIELD else None
 
 
