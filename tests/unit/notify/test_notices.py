@@ -108,13 +108,18 @@ def test_an_opened_account_is_told_how_to_sign_in():
 
 
 def test_an_application_names_each_child_and_school():
-    students = [SubmittedStudent(name="吳大寶", school="市立中正國小"), SubmittedStudent(name="吳二寶", school="市立文心國中")]
+    students = [
+        SubmittedStudent(name="吳大寶", school="市立中正國小"),
+        SubmittedStudent(name="吳二寶", school="市立文心國中"),
+    ]
     letter = NOTICES.mail(Kind.APPLICATION_RECEIVED, "x@example.org", **make_values(students=students))
 
     assert "・吳大寶（市立中正國小）\n・吳二寶（市立文心國中）" in letter.text
     assert "<li>吳二寶（市立文心國中）</li>" in letter.html
 
 
-@pytest.mark.parametrize(("text", "line"), [("a\r\n b", "a b"), ("\u202e吳", "吳"), ("　王 小美　", "王 小美"), ("\x00", "")])
+@pytest.mark.parametrize(
+    ("text", "line"), [("a\r\n b", "a b"), ("\u202e吳", "吳"), ("　王 小美　", "王 小美"), ("\x00", "")]
+)
 def test_one_line(text: str, line: str):
     assert one_line(text) == line
