@@ -5,31 +5,35 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aio_pika
-import asyncpg
 import httpx
 import pytest
+from integration.notify.world import (
+    CODE,
+    PARENT,
+    World,
+    make_account,
+    make_application,
+    make_approval,
+    make_code,
+    make_refusal,
+    make_withdrawal,
+)
 
-from notify_service import use_cases
 from notify_service.app import make_app
-from notify_service.settings import Settings
-from shared import inbox
 from shared.bus import EVENTS_EXCHANGE
-from shared.events import Addressee, BindingWithdrawn
+from shared.events import BindingWithdrawn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aio_pika.abc import AbstractChannel
+    from aiosmtpd.smtp import SMTP, Envelope, Session
 
+    from notify_service.settings import Settings
     from shared.events import Event
-
-PARENT = "mei.wang@example.org"
-LATER = datetime.now(UTC) + timedelta(hours=1)
 
 
 async def eventually(condition: Callable[[], Awaitable[object]]) -> None:
@@ -56,13 +60,13 @@ async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def development(databases, broker_url) -> Settings:
+def to_mailbox(settings: Settings) -> Settings:
     """No channel set up: everything goes to the mailbox."""
-    return Settings.model_validate({"database_url": databases.notify, "rabbitmq_url": broker_url})
+    return settings.model_copy(update={"smtp_host": "", "sms_url": ""})
 
 
 @pytest.fixture
-async def channel(broker_url) -> AsyncIterator[AbstractChannel]:
+async def channel(broker_url: str) -> AsyncIterator[AbstractChannel]:
     """A channel of somebody else's on the same vhost."""
     async with await aio_pika.connect(broker_url) as connection:
         yield await connection.channel()
@@ -70,7 +74,7 @@ async def channel(broker_url) -> AsyncIterator[AbstractChannel]:
 
 async def publish(channel: AbstractChannel, type_: str, body: bytes) -> None:
     exchange = await channel.get_exchange(EVENTS_EXCHANGE.name)
-    await exchange.publish(aio_pika.Message(body, correlation_id="a-chain"), type_)
+    await exchange.publish(aio_pika.Message(body), type_)
 
 
 async def tell(channel: AbstractChannel, *events: Event) -> None:
@@ -78,172 +82,148 @@ async def tell(channel: AbstractChannel, *events: Event) -> None:
         await publish(channel, event.type, event.model_dump_json().encode())
 
 
-async def mailbox(client: httpx.AsyncClient, to: str = PARENT) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await client.get("/mailbox.json", params={"to": to})).json()
+async def waiting_in(channel: AbstractChannel, queue: str) -> int | None:
+    return (await channel.declare_queue(queue, passive=True)).declaration_result.message_count
+
+
+async def mailbox(client: httpx.AsyncClient, messages: int = 1) -> list[dict[str, Any]]:
+    """What the parent has in the mailbox, once it is so many messages."""
+    found: list[dict[str, Any]] = []
+
+    async def enough() -> bool:
+        found[:] = (await client.get("/mailbox.json", params={"to": PARENT})).json()
+        return len(found) >= messages
+
+    await eventually(enough)
     return found
 
 
-async def test_every_event_becomes_one_message_whatever_is_delivered_twice(development, channel, events):
+async def test_every_event_becomes_one_message_whatever_is_delivered_twice(
+    world: World, to_mailbox: Settings, channel: AbstractChannel
+):
+    account = make_approval(opens_account=True)
     told = [
-        events.code(LATER),
-        events.application(),
-        events.approved(opens_account=True),
-        events.approved(),
-        events.refused(),
-        events.withdrawn(),
-        events.account(LATER),
+        make_code(),
+        make_application(),
+        account,
+        make_approval(),
+        make_refusal(),
+        make_withdrawal(),
+        make_account(),
     ]
-    async with serving(development) as client:
+    async with serving(to_mailbox) as client:
         await tell(channel, *told, *told)
+        await mailbox(client, 6)
+        # A queue's messages are in order: when the last one has been taken, all have.
+        last = make_withdrawal()
+        await tell(channel, last, last)
+        await mailbox(client, 7)
+    kinds = [message["kind"] for message in await world.messages()]
 
-        async def all_there() -> bool:
-            return len(await mailbox(client)) == 6
-
-        await eventually(all_there)
-        for queue in ("otp.code-issued.v1", "binding.approved.v1", "binding.withdrawn.v1"):
-            assert await ready_messages(channel, f"notify.{queue}") == 0
-    assert {message["kind"] for message in await kept(development)} == {
-        "code",
+    assert sorted(kinds) == [
+        "account_opened",
         "application_received",
         "approved",
+        "code",
         "refused",
         "withdrawn",
-        "account_opened",
-    }
-    assert len(await kept(development)) == 6
-
-
-async def kept(settings: Settings) -> list[Any]:
-    """The rows of the messages, read after the service has stopped gracefully."""
-    connection = await asyncpg.connect(settings.database_url.get_secret_value())
-    try:
-        return await connection.fetch("SELECT * FROM messages")
-    finally:
-        await connection.close()
-
-
-async def ready_messages(channel: AbstractChannel, queue: str) -> int:
-    declared = await channel.declare_queue(queue, passive=True)
-    return declared.declaration_result.message_count or 0
+        "withdrawn",
+    ]
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    ("pattern", "spoilt"),
     [
-        lambda body: b"{not json",
-        lambda body: b"\xff\xfe",
-        lambda body: b"[]",
-        lambda body: body.replace(b"withdrawn.v1", b"withdrawn.v2"),
-        lambda body: body.replace(b'"version":2', b'"version":"many"'),
-        lambda body: re.sub(rb'"for_notify":"sample\.[^"]{8}', b'"for_notify":"sample.AAAAAAAA', body),
+        (rb"^.*$", b"{not json"),
+        (rb"^.*$", b"\xff\xfe"),
+        (rb"^.*$", b"[]"),
+        (rb"withdrawn\.v1", b"withdrawn.v2"),
+        (rb'"version":2', b'"version":"many"'),
+        (rb'"for_notify":"sample\..{8}', b'"for_notify":"sample.AAAAAAAA'),
     ],
     ids=["malformed", "not text", "not an object", "unknown version", "wrong field", "not to be unsealed"],
 )
 async def test_a_message_that_can_never_succeed_is_dead_lettered_and_the_service_goes_on(
-    development, channel, events, spoil
+    to_mailbox: Settings, channel: AbstractChannel, pattern: bytes, spoilt: bytes
 ):
-    bad = spoil(events.withdrawn().model_dump_json().encode())
-    async with serving(development) as client:
+    bad = re.sub(pattern, lambda _: spoilt, make_withdrawal().model_dump_json().encode(), count=1)
+    async with serving(to_mailbox) as client:
         await publish(channel, BindingWithdrawn.TYPE, bad)
-        await tell(channel, events.withdrawn())
-
-        async def good_one_there() -> bool:
-            return len(await mailbox(client)) == 1
+        await tell(channel, make_withdrawal())
 
         async def bad_one_dead() -> bool:
-            return await ready_messages(channel, "notify.binding.withdrawn.v1.dead") == 1
+            return await waiting_in(channel, "notify.binding.withdrawn.v1.dead") == 1
 
-        await eventually(good_one_there)
         await eventually(bad_one_dead)
-    assert len(await kept(development)) == 1
+        assert len(await mailbox(client)) == 1
 
 
 async def test_what_is_being_sent_comes_to_its_end_when_the_service_stops(
-    settings, broker_url, channel, events, mail_server
+    world: World, settings: Settings, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
 ):
     taking, go_on = asyncio.Event(), asyncio.Event()
+    accept = world.mail_server.handle_DATA
 
-    async def slow_data(*_: object) -> str:
+    async def accept_slowly(server: SMTP, session: Session, envelope: Envelope) -> str:
         taking.set()
         await go_on.wait()
-        return "250 OK"
+        return await accept(server, session, envelope)
 
-    mail_server.handle_DATA = slow_data
-    own = settings.model_copy(update={"rabbitmq_url": Settings(rabbitmq_url=broker_url).rabbitmq_url})
-
-    async with serving(own):
-        await tell(channel, events.withdrawn())
+    monkeypatch.setattr(world.mail_server, "handle_DATA", accept_slowly)
+    async with serving(settings):
+        await tell(channel, make_withdrawal())
         await asyncio.wait_for(taking.wait(), 15)
         asyncio.get_running_loop().call_later(0.3, go_on.set)
 
-    (message,) = await kept(own)
+    message = await world.message()
     assert (message["state"], message["claimed"]) == ("sent", False)
-    assert message["correlation_id"]
+    assert len(world.mail_server.mails) == 1
 
 
-async def test_what_another_process_queued_and_did_not_send_goes_out(development, channel, notify, events):
-    event = events.withdrawn()
-    await inbox.once(notify.database, "notify", event, partial(use_cases.tell_withdrawal, notify))
+async def test_what_another_process_queued_and_did_not_send_goes_out(world: World, to_mailbox: Settings):
+    await world.hear(make_withdrawal())
 
-    async with serving(development) as client:
-
-        async def there() -> bool:
-            return len(await mailbox(client)) == 1
-
-        await eventually(there)
+    async with serving(to_mailbox) as client:
+        assert len(await mailbox(client)) == 1
 
 
-async def test_the_mailbox_page_shows_the_newest_message_first_and_its_code(development, channel, events):
-    async with serving(development) as client:
-        await tell(channel, events.withdrawn())
-
-        async def first_there() -> bool:
-            return len(await mailbox(client)) == 1
-
-        await eventually(first_there)
-        await tell(channel, events.code(LATER))
-
-        async def second_there() -> bool:
-            return len(await mailbox(client)) == 2
-
-        await eventually(second_there)
-        newest, older = await mailbox(client)
+async def test_the_mailbox_page_shows_the_newest_message_first_and_its_code(
+    to_mailbox: Settings, channel: AbstractChannel
+):
+    async with serving(to_mailbox) as client:
+        await tell(channel, make_withdrawal())
+        await mailbox(client, 1)
+        await tell(channel, make_code())
+        newest, older = await mailbox(client, 2)
         page = (await client.get("/mailbox", params={"to": PARENT})).text
         nobody = (await client.get("/mailbox", params={"to": "nobody@example.org"})).text
 
-    assert (newest["code"], older["code"]) == ("049497", "")
-    assert page.index("049497") < page.index(older["subject"])
+    assert (newest["code"], older["code"]) == (CODE, "")
+    assert page.index(CODE) < page.index(older["subject"])
     assert f"/mailbox/{newest['id']}" in page
     assert "還沒有信" in nobody
 
 
-async def test_a_mail_s_html_is_shown_in_a_frame_that_can_do_nothing(development, channel, events):
+async def test_a_mail_is_shown_in_a_frame_that_can_do_nothing(to_mailbox: Settings, channel: AbstractChannel):
     markup = "<script>alert(1)</script>"
-    event = BindingWithdrawn.of("binding", "b", version=1, application_id=events.code(LATER).id, language="zh-TW")
-    known = Addressee(email=PARENT, parent_name=markup, student_name=markup)
-    from_binding = development.sealing_keys("KEY_BINDING_NOTIFY", development.key_binding_notify)
-    async with serving(development) as client:
-        await tell(channel, event.sealed(from_binding, for_notify=known))
-
-        async def there() -> bool:
-            return bool(await mailbox(client))
-
-        await eventually(there)
+    async with serving(to_mailbox) as client:
+        await tell(channel, make_withdrawal(student_name=markup, parent_name=markup))
         address = f"/mailbox/{(await mailbox(client))[0]['id']}"
-        pages = [await client.get(path) for path in ("/mailbox", address, f"{address}/html")]
+        front, message, letter = [await client.get(path) for path in ("/mailbox", address, f"{address}/html")]
 
-    assert all(markup not in page.text for page in pages)
-    assert "script-src 'self'" in pages[0].headers["content-security-policy"]
-    assert "frame-src 'self'" in pages[1].headers["content-security-policy"]
-    assert 'sandbox="' in pages[1].text
-    assert "allow-scripts" not in pages[1].text
-    policy = pages[2].headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'")
-    assert "sandbox" in policy
-    assert "script-src" not in policy
+    assert all(markup not in page.text for page in (front, message, letter))
+    assert "script-src 'self'" in front.headers["content-security-policy"]
+    assert "frame-src 'self'" in message.headers["content-security-policy"]
+    assert 'sandbox="' in message.text
+    assert "allow-scripts" not in message.text
+    assert letter.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "; sandbox" in letter.headers["content-security-policy"]
+    assert "script-src" not in letter.headers["content-security-policy"]
 
 
-async def test_a_message_that_is_not_there_is_a_plain_404(development):
-    async with serving(development) as client:
-        for path in ("/mailbox/5f0c1d3e-0000-4000-8000-000000000001", "/mailbox/x", "/mailbox/x/html"):
-            assert (await client.get(path)).status_code == 404
+@pytest.mark.parametrize(
+    "path", ["5f0c1d3e-0000-4000-8000-000000000001", "5f0c1d3e-0000-4000-8000-000000000001/html", "x"]
+)
+async def test_a_message_that_is_not_there_is_not_found(to_mailbox: Settings, path: str):
+    async with serving(to_mailbox) as client:
+        assert (await client.get(f"/mailbox/{path}")).status_code == 404

@@ -65,8 +65,9 @@ async def drop_expired(connection: Connection) -> list[asyncpg.Record]:
 async def claim_due(connection: Connection, most: int, lease: timedelta) -> list[asyncpg.Record]:
     """Claim messages that are due: for the time of the lease nobody else gets them.
 
-    What expires first goes first, so no heap of notices keeps a code waiting. The try is counted before it is made, so a message that kills its process does not do so for ever. Of a row that
-    was claimed already, and never released, nobody knows whether it went out: that is counted as unsure.
+    What expires first goes first, so no heap of notices keeps a code waiting. The try is counted before it is made, so
+    a message that kills its process does not do so for ever. Of a row that was claimed already, and never released,
+    nobody knows whether it went out: that is counted as unsure.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
