@@ -6,7 +6,7 @@ from shared.settings import SettingsError, load
 
 
 def make_settings(**overrides: object) -> Settings:
-    """Settings of a development machine, whatever the environment of the tests says."""
+    """Settings of a development machine with no channel set up, but for what is given."""
     return Settings.model_validate(overrides)
 
 

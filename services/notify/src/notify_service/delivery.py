@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from notify_service.use_cases import Notify
 
 POLL_SECONDS = 5.0
-DATABASE_AWAY_SECONDS = 1.0
 #: Not at once, where another process holds what is due.
 SOON_SECONDS = 0.05
 
@@ -57,7 +56,7 @@ class Delivery:
             claimed, seconds = await use_cases.claim_due(self._notify, room)
         except DATABASE_FAULTS as fault:
             log.warning("delivery waits for the database", fault=type(fault).__name__)
-            return DATABASE_AWAY_SECONDS
+            return use_cases.DATABASE_AWAY_SECONDS
         for row in claimed:
             task = asyncio.create_task(use_cases.deliver(self._notify, row))
             self._under_way.add(task)

@@ -1,4 +1,7 @@
-"""The development mailbox in a browser, and as JSON for tests."""
+"""The development mailbox in a browser, and as JSON for tests.
+
+A recipient stands in the address here, which no page for real people does: the mailbox holds made-up people only.
+"""
 
 from __future__ import annotations
 

@@ -65,18 +65,20 @@ async def drop_expired(connection: Connection) -> list[asyncpg.Record]:
 async def claim_due(connection: Connection, most: int, lease: timedelta) -> list[asyncpg.Record]:
     """Claim messages that are due: for the time of the lease nobody else gets them.
 
-    The try is counted before it is made, so a message that kills its process does not do so for ever. Of a row that
-    was claimed already, and never released, nobody knows whether it went out: that is counted as unsure.
+    What expires first goes first, so no heap of notices keeps a code waiting. The try is counted before it is made, so
+    a message that kills its process does not do so for ever. Of a row that was claimed already, and never released,
+    nobody knows whether it went out: that is counted as unsure.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
+        WITH due AS (
+            SELECT id FROM messages WHERE state = 'waiting' AND due_at <= present() AND expires_at > present()
+            ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        )
         UPDATE messages SET tries = tries + 1, unsure = unsure + claimed::int, claimed = true,
             due_at = present() + $2::interval
-        WHERE id IN (
-            SELECT id FROM messages WHERE state = 'waiting' AND due_at <= present() AND expires_at > present()
-            ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
-        )
-        RETURNING id, kind, channel, letter, correlation_id, created_at, tries, unsure
+        FROM due WHERE messages.id = due.id
+        RETURNING messages.id, kind, channel, letter, correlation_id, created_at, tries, unsure
         """,
         most,
         lease,

@@ -28,6 +28,7 @@ from shared.events import (
     CodeToSend,
 )
 from shared.logs import start_correlation
+from shared.sealing import UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -59,6 +60,7 @@ WRITING_DOWN = timedelta(seconds=60)
 #: A lease, not a row lock held meanwhile: a lock would keep a connection and a transaction open for as long as a mail
 #: server likes to think, and eight slow ones would stop the consumers too.
 LEASE = SENDING + WRITING_DOWN + timedelta(seconds=15)
+DATABASE_AWAY_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -204,7 +206,13 @@ async def deliver(notify: Notify, row: asyncpg.Record) -> None:
             notify, lambda c: storage.settle(c, row["id"], "failed", provider=provider.name, last_error=reason)
         )
         return
-    log.warning("message not taken", tries=row["tries"], reason=reason, again_in=round(wait.total_seconds()))
+    log.warning(
+        "message not taken",
+        tries=row["tries"],
+        reason=reason,
+        again_in=round(wait.total_seconds()),
+        exc_info=None if isinstance(fault, (DeliveryError, UnsealError, TimeoutError)) else fault,
+    )
     await _write_down(
         notify,
         lambda c: storage.postpone(c, row["id"], row["tries"], wait, provider=provider.name, last_error=reason),
@@ -234,7 +242,7 @@ async def _write_down(notify: Notify, statement: Callable[[Connection], Awaitabl
     try:
         async with asyncio.timeout(WRITING_DOWN.total_seconds()):
             while not await _is_written(notify, statement):  # noqa: ASYNC110 - no one tells us that a database is back
-                await asyncio.sleep(1)
+                await asyncio.sleep(DATABASE_AWAY_SECONDS)
     except TimeoutError:
         log.error("the outcome could not be written down; the message goes again when its claim ends")  # noqa: TRY400 - the time limit is all there is to say
 
