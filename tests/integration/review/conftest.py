@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
@@ -113,19 +113,19 @@ def review(app: Starlette) -> Review:
     return review
 
 
-def make_school(school_id: str, **overrides: Any) -> events.SchoolUpdated:
+def make_school(school_id: str, **overrides: object) -> events.SchoolUpdated:
     """A school's roster event."""
     data = {"revision": 1, "code": school_id, "name": f"學校{school_id}", "level": "elementary", "active": True}
     return events.SchoolUpdated.of("binding", school_id, **(data | overrides))
 
 
-def make_class(class_id: str, **overrides: Any) -> events.ClassUpdated:
+def make_class(class_id: str, **overrides: object) -> events.ClassUpdated:
     """A class's roster event."""
     data = {"revision": 1, "school_id": "S-1", "name": f"班級{class_id}", "teacher_ids": ["T-1"], "active": True}
     return events.ClassUpdated.of("binding", class_id, **(data | overrides))
 
 
-def make_details(**overrides: Any) -> events.BindingToReview:
+def make_details(**overrides: object) -> events.BindingToReview:
     """What a teacher is to see of an application."""
     data = {
         "student_name": "王大明",
@@ -179,7 +179,7 @@ class Binding:
         ):
             await self.tell(self.teacher(teacher, school_id=school, role=role))
 
-    def teacher(self, teacher_id: str, *, name: str = "", **overrides: Any) -> events.TeacherUpdated:
+    def teacher(self, teacher_id: str, *, name: str = "", **overrides: object) -> events.TeacherUpdated:
         """A teacher's roster event."""
         data = {"revision": 1, "school_id": "S-1", "role": "teacher", "active": True} | overrides
         details = events.TeacherForReview(name=name or f"老師{teacher_id}", email="teacher@example.edu.tw")
@@ -188,7 +188,7 @@ class Binding:
         )
 
     def submission(
-        self, binding_id: UUID | None = None, *, details: Any = None, **overrides: Any
+        self, binding_id: UUID | None = None, *, details: events.BindingToReview | None = None, **overrides: object
     ) -> events.BindingSubmitted:
         """An application's event."""
         data = {
@@ -206,7 +206,7 @@ class Binding:
             self.review.from_binding, for_review=details or make_details()
         )
 
-    async def submit(self, **overrides: Any) -> UUID:
+    async def submit(self, **overrides: object) -> UUID:
         """An application that waits; its binding's id."""
         event = self.submission(**overrides)
         await self.tell(event)

@@ -17,9 +17,10 @@ from shared.events import BindingApproved, BindingWithdrawn, DecisionMade, Decis
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from tests.integration.review.conftest import AsTeacher, Binding, Query
+
     from review_service.use_cases import Review
     from shared.events import Event
-    from tests.integration.review.conftest import AsTeacher, Binding, Query
 
 
 def ended(kind: type[Event], binding_id: UUID) -> Event:
@@ -112,9 +113,7 @@ async def test_what_binding_confirmed_is_what_is_shown(review: Review, binding: 
 
 async def test_the_inbox_is_oldest_first_and_goes_round(review: Review, binding: Binding, as_teacher: AsTeacher):
     teacher = as_teacher("T-1")
-    third, first, second = [
-        await binding.submit(submitted_at=f"2026-11-{day}T08:00:00Z") for day in ("20", "10", "15")
-    ]
+    third, first, second = [await binding.submit(submitted_at=f"2026-11-{day}T08:00:00Z") for day in ("20", "10", "15")]
     other_class = await binding.submit(class_id="C-2")
     listed = await use_cases.list_waiting(review, teacher)
     assert [entry.id for entry in listed.entries] == [first, second, third]

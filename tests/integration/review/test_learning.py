@@ -13,8 +13,9 @@ from shared.events import BindingApproved, BindingRefused, BindingWithdrawn
 from shared.sealing import UnsealError
 
 if TYPE_CHECKING:
-    from shared.events import Event
     from tests.integration.review.conftest import Binding, Query
+
+    from shared.events import Event
 
 APPLICATION = UUID("7f0e7f4e-0b9c-4a0e-8a51-1d3a5a0f3f11")
 PROBE = (

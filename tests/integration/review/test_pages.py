@@ -14,9 +14,9 @@ from shared.events import BindingWithdrawn
 
 if TYPE_CHECKING:
     from httpx import AsyncClient
+    from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
     from review_service.use_cases import Review
-    from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
 MARKUP = "<script>alert(1)</script>"
 

@@ -17,9 +17,9 @@ from review_service.use_cases import NewAccount
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
+    from tests.integration.review.conftest import Binding, Query, Visit
 
     from review_service.use_cases import Review
-    from tests.integration.review.conftest import Binding, Query, Visit
 
 PASSWORD = "a long enough one"
 
@@ -36,7 +36,8 @@ async def move_clock(review: Review, minutes: int) -> None:
         )
 
 
-async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(binding: Binding, visit: Visit):
+@pytest.mark.usefixtures("binding")
+async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(visit: Visit):
     browser = await visit("T-1")
     browser.cookies.clear()
     cookie = (await sign_in(browser, "user-t-1", PASSWORD)).headers["set-cookie"]
@@ -60,8 +61,9 @@ def test_in_production_the_cookie_travels_over_https_only():
     assert site.cookie == "__Host-review"
 
 
+@pytest.mark.usefixtures("binding")
 async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_and_the_same_work(
-    binding: Binding, visit: Visit, monkeypatch: pytest.MonkeyPatch
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
 ):
     browser = await visit("T-1")
     await browser.post("/sign-out")
@@ -75,14 +77,17 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_and_the_
     monkeypatch.setattr(passwords, "_verify", counted)
     answers = [await sign_in(browser, name, "wrong") for name in ("user-t-1", "user-t-7", "不像帳號的")]
     assert [answer.status_code for answer in answers] == [422, 422, 422]
-    texts = {answer.text.replace("user-t-1", "").replace("user-t-7", "").replace("不像帳號的", "") for answer in answers}
+    texts = {
+        answer.text.replace("user-t-1", "").replace("user-t-7", "").replace("不像帳號的", "") for answer in answers
+    }
     assert len(texts) == 1
     assert "帳號或密碼不正確" in texts.pop()
     assert len(verified) == 3
     assert all("m=19456,t=2,p=1" in stored for stored in verified)
 
 
-async def test_a_name_has_so_many_tries_and_then_waits(binding: Binding, visit: Visit, review: Review):
+@pytest.mark.usefixtures("binding")
+async def test_a_name_has_so_many_tries_and_then_waits(visit: Visit, review: Review):
     browser = await visit("T-1")
     await browser.post("/sign-out")
     for _ in range(3):
@@ -95,13 +100,15 @@ async def test_a_name_has_so_many_tries_and_then_waits(binding: Binding, visit: 
     assert (await sign_in(browser, "user-t-1", PASSWORD)).status_code == 303
 
 
-async def test_an_address_has_so_many_tries_whatever_the_names(binding: Binding, visit: Visit):
+@pytest.mark.usefixtures("binding")
+async def test_an_address_has_so_many_tries_whatever_the_names(visit: Visit):
     browser = await visit()
     statuses = [(await sign_in(browser, f"name-{number}", "wrong")).status_code for number in range(21)]
     assert statuses == [422] * 20 + [429]
 
 
-async def test_a_session_changes_at_sign_in_and_ends_at_sign_out(binding: Binding, visit: Visit, query: Query):
+@pytest.mark.usefixtures("binding")
+async def test_a_session_changes_at_sign_in_and_ends_at_sign_out(visit: Visit, query: Query):
     browser = await visit("T-1")
     before = browser.cookies["review"]
     await sign_in(browser, "user-t-1", PASSWORD)
@@ -118,15 +125,15 @@ async def test_a_session_changes_at_sign_in_and_ends_at_sign_out(binding: Bindin
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(29, 200), (31, 303)])
-async def test_idleness_ends_a_session(
-    binding: Binding, visit: Visit, review: Review, minutes: int, status: int
-):
+@pytest.mark.usefixtures("binding")
+async def test_idleness_ends_a_session(visit: Visit, review: Review, minutes: int, status: int):
     browser = await visit("T-1")
     await move_clock(review, minutes)
     assert (await browser.get("/")).status_code == status
 
 
-async def test_a_session_ends_however_busy_it_is(binding: Binding, visit: Visit, review: Review):
+@pytest.mark.usefixtures("binding")
+async def test_a_session_ends_however_busy_it_is(visit: Visit, review: Review):
     browser = await visit("T-1")
     for minutes in range(25, 600, 25):
         await move_clock(review, minutes)
@@ -145,7 +152,8 @@ async def test_who_left_the_school_is_out_at_once(binding: Binding, visit: Visit
 
 
 @pytest.mark.parametrize("next_", ["//evil.example", "https://evil.example", "/sign-out", "/applications/../x"])
-async def test_signing_in_leads_to_our_own_pages_only(binding: Binding, visit: Visit, next_: str):
+@pytest.mark.usefixtures("binding")
+async def test_signing_in_leads_to_our_own_pages_only(visit: Visit, next_: str):
     browser = await visit("T-1")
     form = {"username": "user-t-1", "password": PASSWORD, "next": next_}
     assert (await browser.post("/sign-in", data=form)).headers["location"] == "/"
@@ -161,15 +169,20 @@ async def command(monkeypatch: pytest.MonkeyPatch, settings: Settings, line: str
     return await commands.run(settings, parser.parse_args(line.split()))
 
 
+@pytest.mark.usefixtures("binding")
 async def test_an_account_opened_from_the_command_line_signs_in(
-    settings: Settings, binding: Binding, visit: Visit, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ):
     assert await command(monkeypatch, settings, "open --teacher T-1 --username Lin", "correct horse\n") == 0
     assert (await sign_in(await visit(), "lin", "correct horse")).status_code == 303
 
 
+@pytest.mark.usefixtures("app")
 async def test_opening_many_twice_keeps_the_first_passwords(
-    settings: Settings, review: Review, query: Query, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     assert await command(monkeypatch, settings, "open-many", "T-1,lin,first one\nT-2,chen,second one\n") == 0
     before = await query("SELECT * FROM accounts ORDER BY username")
@@ -188,7 +201,7 @@ async def test_opening_many_twice_keeps_the_first_passwords(
         ("open-many", "T-2,chen,long enough\nT-3,wu\n", "line 2: expected teacher,username,password"),
     ],
 )
-async def test_an_account_that_cannot_be_opened_is_a_clear_sentence(
+async def test_an_account_that_cannot_be_opened_is_a_clear_sentence(  # noqa: PLR0913, PLR0917 - fixtures
     settings: Settings,
     review: Review,
     query: Query,
