@@ -40,7 +40,7 @@ async def test_a_refusal_tells_binding_who_and_why(
     assert (event.subject, event.data.outcome, event.data.decided_by) == (str(id_), "refuse", "T-1")
     reason = review.to_binding.unseal_model(DecisionReason, event.data.for_binding, event.place("for_binding"))
     assert reason.reason == "請帶證件到校"
-    stored = json.dumps([dict(row) for row in await query("SELECT * FROM bindings")], default=str)
+    stored = json.dumps([dict(row) for row in await query("SELECT * FROM bindings")], default=str, ensure_ascii=False)
     assert "請帶證件到校" not in stored
 
 

@@ -95,7 +95,7 @@ async def test_a_second_delivery_does_nothing(binding: Binding, query: Query):
 
 
 async def test_the_roster_keeps_its_highest_revision(binding: Binding, query: Query):
-    for revision, name in ((3, "新"), (2, "舊"), (3, "同號")):
+    for revision, name in ((3, "新"), (3, "同號"), (2, "舊")):
         await binding.tell(binding.school("S-1", revision=revision, name=name))
         await binding.tell(binding.class_("C-1", revision=revision, name=name, teacher_ids=[name]))
         await binding.tell(binding.teacher("T-1", revision=revision, active=revision == 3, name=name))

@@ -159,6 +159,12 @@ async def test_signing_in_leads_to_our_own_pages_only(visit: Visit, next_: str):
     assert (await browser.post("/sign-in", data=form)).headers["location"] == "/"
 
 
+async def test_signing_in_leads_back_to_the_application_that_was_asked_for(binding: Binding, visit: Visit):
+    next_ = f"/applications/{await binding.submit()}"
+    form = {"username": "user-t-1", "password": PASSWORD, "next": next_}
+    assert (await (await visit("T-1")).post("/sign-in", data=form)).headers["location"] == next_
+
+
 # --- the command line ---
 
 
