@@ -148,9 +148,8 @@ def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _sign_in_page(request: Request, next_: str, username: str = "", error: str = "", status: int = 200) -> Response:
-    errors = {"username": error} if error else {}
     return _site(request).pages.render(
-        "sign_in.html", status=status, teacher=None, next=next_, username=username, errors=errors
+        "sign_in.html", status=status, teacher=None, next=next_, username=username, error=error
     )
 
 
@@ -254,7 +253,7 @@ async def not_found(request: Request, _: Exception) -> Response:
 async def not_shown(request: Request, error: Exception) -> Response:
     """An address or a way of asking that does not exist."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _problem(request, status, "找不到這個頁面", "請從收件匣重新開始。")
+    return _problem(request, status, "找不到這個頁面", "請從申請列表重新開始。")
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
