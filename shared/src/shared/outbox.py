@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from shared.database import Connection, Database
     from shared.events import Event
 
-CHANNEL = "outbox"
 BATCH = 200
 PUBLISH_TIMEOUT_SECONDS = 5
 POLL_SECONDS = 5
@@ -106,12 +105,14 @@ class Relay:
             self._database.committed.set()
 
         connection.add_termination_listener(mark_lost)
-        await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+        # A channel belongs to the whole database, an outbox to one schema.
+        channel = f"outbox_{await connection.fetchval('SELECT current_schema()')}"
+        await connection.add_listener(channel, lambda *_: self._wake.set())
         self._wake.set()
         while not lost.is_set():
             await self._database.committed.wait()
             self._database.committed.clear()
-            await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+            await connection.execute("SELECT pg_notify($1, '')", channel)
 
     async def _relay(self) -> None:
         while True:

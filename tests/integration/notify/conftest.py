@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiosmtpd.smtp import SMTP
-from integration.notify.world import MailServer, SmsServer, World, sample_keys
 
+from integration.notify.world import MailServer, SmsServer, World, sample_keys
 from notify_service.app import make_providers
 from notify_service.notices import Notices
 from notify_service.settings import Settings

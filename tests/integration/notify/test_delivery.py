@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aiohttp import web
+
 from integration.notify.world import (
     CODE,
     MOBILE,
@@ -23,7 +24,6 @@ from integration.notify.world import (
     make_refusal,
     make_withdrawal,
 )
-
 from notify_service import use_cases
 from notify_service.delivery import Delivery
 from notify_service.domain import FOR_A_NOTICE
@@ -34,11 +34,10 @@ from shared.sealing import SealingKeys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.databases import Clock
-
     from notify_service.providers import Message
     from notify_service.settings import Settings
     from shared.events import Event
+    from support.databases import Clock
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aio_pika
 import httpx
 import pytest
+
 from integration.notify.world import (
     CODE,
     PARENT,
@@ -21,7 +22,6 @@ from integration.notify.world import (
     make_refusal,
     make_withdrawal,
 )
-
 from notify_service.app import make_app
 from shared.bus import EVENTS_EXCHANGE
 from shared.events import BindingWithdrawn

@@ -207,7 +207,7 @@ async def test_opening_many_twice_keeps_the_first_passwords(
         ("open-many", "T-2,chen,long enough\nT-3,wu\n", "line 2: expected teacher,username,password"),
     ],
 )
-async def test_an_account_that_cannot_be_opened_is_a_clear_sentence(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_an_account_that_cannot_be_opened_is_a_clear_sentence(
     settings: Settings,
     review: Review,
     query: Query,

@@ -6,7 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from binding_service.applications.decisions import apply_decision
-from shared.events import DecisionMade
+from shared.events import (
+    AccountOpened,
+    ApplicationSubmitted,
+    BindingApproved,
+    BindingRefused,
+    BindingSubmitted,
+    BindingWithdrawn,
+    ClassUpdated,
+    DecisionMade,
+    SchoolUpdated,
+    TeacherUpdated,
+)
 from shared.inbox import once
 
 if TYPE_CHECKING:
@@ -16,6 +27,17 @@ if TYPE_CHECKING:
 
 def subscribe(bus: Bus, binding: Binding) -> None:
     """Attach the binding service's consumers to the bus."""
+    bus.publishes(
+        ApplicationSubmitted,
+        BindingSubmitted,
+        BindingApproved,
+        BindingRefused,
+        BindingWithdrawn,
+        AccountOpened,
+        SchoolUpdated,
+        ClassUpdated,
+        TeacherUpdated,
+    )
 
     @bus.consume(DecisionMade)
     async def on_decision_made(event: DecisionMade) -> None:

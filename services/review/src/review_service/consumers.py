@@ -12,6 +12,7 @@ from shared.events import (
     BindingSubmitted,
     BindingWithdrawn,
     ClassUpdated,
+    DecisionMade,
     SchoolUpdated,
     TeacherUpdated,
 )
@@ -26,6 +27,7 @@ CONSUMER = "review"
 
 def subscribe(bus: Bus, review: Review) -> None:
     """Attach review's ears to the bus."""
+    bus.publishes(DecisionMade)
     _subscribe_to_roster(bus, review)
     _subscribe_to_applications(bus, review)
 

@@ -28,13 +28,14 @@ async def open_account(
     phone: str,
     language: str,
     first_password: timedelta,
+    opened_by: UUID,
 ) -> datetime | None:
     """Open the person's account: until when its first password works. None where the person has an account already."""
     until: datetime | None = await connection.fetchval(
         """
         INSERT INTO accounts (id, person_hash, national_id_sealed, login, name, phone, language, first_password_until,
-                              opened_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, present() + $8::interval, present())
+                              opened_at, opened_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, present() + $8::interval, present(), $9)
         ON CONFLICT (person_hash) DO NOTHING RETURNING first_password_until
         """,
         account_id,
@@ -45,6 +46,7 @@ async def open_account(
         phone,
         language,
         first_password,
+        opened_by,
     )
     return until
 

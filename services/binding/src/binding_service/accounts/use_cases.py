@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-async def open_for(binding: Binding, connection: Connection, applicant: asyncpg.Record, student_name: str) -> bool:
-    """Open the applicant's account unless there is one, and tell it; whether it was opened now.
+async def open_for(
+    binding: Binding, connection: Connection, applicant: asyncpg.Record, approved: UUID, student_name: str
+) -> None:
+    """Open the applicant's account, unless there is one, because the binding ``approved`` was; and tell it.
 
     Part of the transaction that approves. No password is stored: the first one is compared with the sealed ID.
     """
@@ -51,16 +53,16 @@ async def open_for(binding: Binding, connection: Connection, applicant: asyncpg.
         applicant["phone"],
         applicant["language"],
         timedelta(days=binding.settings.first_password_days),
+        approved,
     )
     if until is None:
-        return False
+        return
     who = AccountToAnnounce(email=applicant["email"], parent_name=applicant["name"], student_name=student_name)
     event = AccountOpened.of("binding", account_id, language=applicant["language"], first_password_until=until).sealed(
         binding.keys.to_notify, for_notify=who
     )
     await outbox.record(connection, event)
     log.info("account opened", account=str(account_id))
-    return True
 
 
 async def sign_in(binding: Binding, login: str, password: str, client_address: str) -> tuple[str, Session]:

@@ -13,8 +13,6 @@ from shared import outbox
 from shared.events import DecisionReason
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from binding_service.context import Binding
     from shared.database import Connection
     from shared.events import DecisionMade
@@ -33,20 +31,24 @@ async def apply_decision(binding: Binding, connection: Connection, event: Decisi
     UnknownBindingError.
     """
     binding_id = UUID(event.subject)
-    approves = event.data.outcome == "approve"
-    if approves:
-        moved = await storage.end_pending(connection, binding_id, "approved", None, event.data.decided_by)
+    if event.data.outcome == "approve":
+        moved = await _approve(binding, connection, binding_id, event)
     else:
         moved = await _refuse(binding, connection, binding_id, event)
     row = await storage.binding(connection, binding_id)
     if row is None:
         raise UnknownBindingError
-    opened = moved and approves and await _open_account(binding, connection, row)
-    if opened:
-        # The account's e-mail may not be the application's: read what notices go by again.
-        row = await storage.binding(connection, binding_id) or row
-    await outbox.record(connection, facts.binding_ended(binding.keys, row, opens_account=opened))
+    await outbox.record(connection, facts.binding_ended(binding.keys, row))
     log.info("decision applied" if moved else "decision came too late", binding=event.subject, state=row["state"])
+
+
+async def _approve(binding: Binding, connection: Connection, binding_id: UUID, event: DecisionMade) -> bool:
+    if not await storage.end_pending(connection, binding_id, "approved", None, event.data.decided_by):
+        return False
+    applicant = await storage.applicant(connection, binding_id)
+    if applicant is not None:
+        await accounts.open_for(binding, connection, applicant, binding_id, applicant["student_name"])
+    return True
 
 
 async def _refuse(binding: Binding, connection: Connection, binding_id: UUID, event: DecisionMade) -> bool:
@@ -54,8 +56,3 @@ async def _refuse(binding: Binding, connection: Connection, binding_id: UUID, ev
     reason = binding.keys.from_review.unseal_model(DecisionReason, event.data.for_binding, place).reason
     sealed = binding.keys.store.seal(reason, f"bindings:{binding_id}:reason")
     return await storage.end_pending(connection, binding_id, "refused", sealed, event.data.decided_by)
-
-
-async def _open_account(binding: Binding, connection: Connection, row: asyncpg.Record) -> bool:
-    applicant = await storage.applicant(connection, row["id"])
-    return applicant is not None and await accounts.open_for(binding, connection, applicant, row["student_name"])

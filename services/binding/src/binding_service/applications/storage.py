@@ -18,7 +18,8 @@ BINDING_COLUMNS = """
     students.name AS student_name, schools.name AS school_name, classes.name AS class_name, bindings.relation,
     bindings.relation_text, bindings.state, bindings.version, bindings.reason_sealed, bindings.submitted_at,
     bindings.changed_at, applications.language, applications.name AS parent_name,
-    coalesce(accounts.login, applications.email) AS notice_email
+    coalesce(accounts.login, applications.email) AS notice_email,
+    coalesce(accounts.opened_by = bindings.id, false) AS opens_account
 """
 BINDING_TABLES = """
     bindings JOIN applications ON applications.id = bindings.application_id
@@ -268,8 +269,11 @@ async def applicant(connection: Connection, binding_id: UUID) -> asyncpg.Record 
     """Whose application a binding belongs to, with what an account is opened from."""
     return await connection.fetchrow(
         """
-        SELECT applications.id, applications.person_hash, national_id_sealed, name, email, phone, language
-        FROM applications JOIN bindings ON bindings.application_id = applications.id WHERE bindings.id = $1
+        SELECT applications.id, applications.person_hash, applications.national_id_sealed, applications.name,
+               applications.email, applications.phone, applications.language, students.name AS student_name
+        FROM applications JOIN bindings ON bindings.application_id = applications.id
+        JOIN students ON students.id = bindings.student_id
+        WHERE bindings.id = $1
         """,
         binding_id,
     )

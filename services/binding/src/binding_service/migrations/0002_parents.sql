@@ -21,7 +21,8 @@ CREATE TABLE accounts (
     password_hash        text,                        -- Argon2id; none while the first password is in force
     first_password_until timestamptz NOT NULL,
     first_password_tries integer     NOT NULL DEFAULT 0,
-    opened_at            timestamptz NOT NULL
+    opened_at            timestamptz NOT NULL,
+    opened_by            uuid        NOT NULL         -- the binding whose approval opened it
 );
 
 CREATE TABLE sessions (
