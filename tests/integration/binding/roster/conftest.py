@@ -1,4 +1,4 @@
-"""A fresh database for each test, and a small roster to write, change and write again."""
+"""An empty database for each test, and a small roster to write, change and write again."""
 
 from __future__ import annotations
 
@@ -49,24 +49,26 @@ def dsn_of(database: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def template() -> Iterator[str]:
+def dsn() -> Iterator[str]:
     name = f"kinbind_roster_{uuid4().hex[:12]}"
     asyncio.run(on_server(f"CREATE DATABASE {name}"))
     asyncio.run(on_server("CREATE SCHEMA binding AUTHORIZATION binding", database=name))
     asyncio.run(migrate(dsn_of(name), "binding_service"))
-    yield name
+    yield dsn_of(name)
     asyncio.run(on_server(f"DROP DATABASE {name}"))
 
 
 @pytest.fixture
-async def database(template: str) -> AsyncIterator[Database]:
-    name = f"{template}_{uuid4().hex[:8]}"
-    await on_server(f"CREATE DATABASE {name} TEMPLATE {template}")
-    database = Database(dsn_of(name), pool_size=4)
+async def database(dsn: str) -> AsyncIterator[Database]:
+    """The roster's tables, empty. Emptying them took a third of the time of a database each."""
+    database = Database(dsn, pool_size=4)
     await database.open()
     yield database
+    await database.pool.execute("ALTER TABLE students DROP CONSTRAINT IF EXISTS refuse")
+    await database.pool.execute(
+        "TRUNCATE roster_imports, students, teachers, classes, schools, outbox RESTART IDENTITY"
+    )
     await database.close()
-    await on_server(f"DROP DATABASE {name}")
 
 
 @pytest.fixture

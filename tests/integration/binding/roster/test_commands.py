@@ -80,6 +80,6 @@ async def test_a_database_that_refuses_is_one_sentence_that_quotes_no_row(
     roster: Roster, export: Export, capsys: pytest.CaptureFixture[str]
 ):
     async with roster.database.connection() as connection:
-        await connection.execute("ALTER TABLE students ADD CHECK (name <> '王小明')")
+        await connection.execute("ALTER TABLE students ADD CONSTRAINT refuse CHECK (name <> '王小明')")
     assert await run(roster, "import", export.write()) == 1
     assert capsys.readouterr().err == "the database refused (CheckViolationError); nothing was changed\n"

@@ -638,3 +638,10 @@ async def test_who_teaches_at_two_schools_belongs_to_the_one_of_the_primary_role
     await import_roster(roster, export.write())
 
     assert (await rows(roster.database, "teachers"))["T1"]["school_id"] == "S2"
+
+
+async def test_an_address_that_is_none_matters_for_staff_only(roster: Roster, export: Export):
+    set_field("users", "P1", "email", "none")(export)
+    report = await import_roster(roster, export.write())
+    assert report.bad_lines == []
+    assert report.counts["students"] == counts(new=4)
