@@ -138,6 +138,11 @@ class Bus:
         self._channels.append(channel)
         return channel
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._ready.is_set()
+
     async def is_consuming(self) -> bool:
         """Whether the broker is there and the channel of every consumer is open."""
         if not self._ready.is_set():

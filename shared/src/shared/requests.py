@@ -78,6 +78,9 @@ class Requester:
     async def _open_channel(self) -> AbstractChannel:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
+                if not self._bus.is_connected:
+                    # A robust connection remembers each channel that it was asked for while away, for ever.
+                    raise ConnectionError
                 connection = await self._bus.broker.connect()
                 self._channel = await connection.channel(on_return_raises=True)
                 queue = await self._channel.get_queue(REPLY_TO, ensure=False)
