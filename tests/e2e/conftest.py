@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,14 +34,29 @@ def stack(databases: Databases, broker_url: str, tmp_path: Path) -> Iterator[Sta
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium: an installed one, else Playwright's own. Where there is none, the test is skipped."""
+    """Headless Chromium. Where there is none, the test is skipped, and says so."""
+    try:
+        with launched_chromium() as chromium:
+            yield chromium
+    except NoChromiumError as missing:
+        pytest.skip(str(missing))
+
+
+class NoChromiumError(Exception):
+    """No Chromium, neither installed nor downloaded by Playwright."""
+
+
+@contextmanager
+def launched_chromium() -> Iterator[Browser]:
+    """An installed Chromium, else Playwright's own, for the time of the block. Raises NoChromiumError."""
     installed = shutil.which("chromium") or shutil.which("chromium-browser")
     # Chromium's own sandbox does not run as root, which is what a build machine often is.
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=installed, args=[*ARGUMENTS, *sandbox])
-        except Error:
-            pytest.skip("no Chromium: neither installed nor downloaded by Playwright")
-        yield browser
-        browser.close()
+            chromium = playwright.chromium.launch(executable_path=installed, args=[*ARGUMENTS, *sandbox])
+        except Error as fault:
+            msg = "no Chromium, neither installed nor downloaded by Playwright"
+            raise NoChromiumError(msg) from fault
+        yield chromium
+        chromium.close()

@@ -108,6 +108,11 @@ def give_own_data(page: Page) -> None:
 
 
 def sign_and_send(page: Page) -> None:
+    draw_signature(page)
+    send(page)
+
+
+def draw_signature(page: Page) -> None:
     pad = page.get_by_role("img", name="簽名區")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
@@ -118,6 +123,9 @@ def sign_and_send(page: Page) -> None:
         for step in range(1, 12):
             page.mouse.move(box["x"] + 20 + step * 18, box["y"] + box["height"] * (row + 0.02 * (step % 3)))
         page.mouse.up()
+
+
+def send(page: Page) -> None:
     page.get_by_role("button", name="送出資料").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("目前申請進度")
 
