@@ -1,6 +1,6 @@
 # The whole of it: make up. See README.md.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint bench clean
+.PHONY: help up test lint contracts screenshots bench clean
 MAKEFLAGS += --no-print-directory
 
 # The certificates that the system trusts, where nothing else is said.
@@ -29,6 +29,12 @@ lint: .venv/synced ## ruff, mypy and the rules of who imports whom
 	@.venv/bin/ruff format --check --quiet
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports
+
+contracts: .venv/synced ## write the schemas, AsyncAPI and OpenAPI documents anew
+	@exec $(PYTHON) tests/contract/documents.py
+
+screenshots: .venv/synced ## take the pictures of docs/screenshots anew
+	@exec $(PYTHON) tests/e2e/screenshots.py
 
 bench: .venv/synced ## figures: hop of an event, memory and start of each service
 	@exec $(PYTHON) tests/bench/run.py

@@ -123,6 +123,11 @@ class Bus:
             queue, EVENTS_EXCHANGE, channel=self._consumer_channel(), ack_policy=AckPolicy.REJECT_ON_ERROR
         )
 
+    def publishes(self, *events: type[Event]) -> None:
+        """Name the events that the outbox hands over, for the AsyncAPI document."""
+        for event in events:
+            self.broker.publisher(routing_key=event.TYPE, exchange=EVENTS_EXCHANGE, schema=event, title=event.__name__)
+
     def answer(self, name: str) -> Callable[[Callable[..., Awaitable[RabbitResponse]]], Any]:
         """Decorator: the function answers requests sent to ``name``; see :func:`reply`."""
         return self.broker.subscriber(request_queue(name), channel=self._consumer_channel(), ack_policy=AckPolicy.ACK)
@@ -132,6 +137,11 @@ class Bus:
         channel = Channel(prefetch_count=self._prefetch)
         self._channels.append(channel)
         return channel
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._ready.is_set()
 
     async def is_consuming(self) -> bool:
         """Whether the broker is there and the channel of every consumer is open."""

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from shared.database import Connection, Database
     from shared.events import Event
 
-CHANNEL = "outbox"
 BATCH = 200
 PUBLISH_TIMEOUT_SECONDS = 5
 POLL_SECONDS = 5
-LONGEST_BACKOFF_SECONDS = 300
+#: Short: what is refused now (its consumer has not declared its queue yet) is often taken a little later.
+LONGEST_BACKOFF_SECONDS = 30
 
 log = structlog.get_logger(__name__)
 
@@ -105,12 +105,14 @@ class Relay:
             self._database.committed.set()
 
         connection.add_termination_listener(mark_lost)
-        await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+        # A channel belongs to the whole database, an outbox to one schema.
+        channel = f"outbox_{await connection.fetchval('SELECT current_schema()')}"
+        await connection.add_listener(channel, lambda *_: self._wake.set())
         self._wake.set()
         while not lost.is_set():
             await self._database.committed.wait()
             self._database.committed.clear()
-            await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+            await connection.execute("SELECT pg_notify($1, '')", channel)
 
     async def _relay(self) -> None:
         while True:
@@ -152,9 +154,13 @@ class Relay:
             if done:
                 await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", done)
             away = [result for result in results if isinstance(result, BrokerAwayError | asyncio.CancelledError)]
-            for row, result in zip(rows, results, strict=True):
-                if result is not None and result not in away:
-                    await self._postpone(connection, row, result)
+            refused = {
+                row["id"]: type(result).__name__
+                for row, result in zip(rows, results, strict=True)
+                if result is not None and result not in away
+            }
+            if refused:
+                await _postpone(connection, refused)
         if away:
             raise BrokerAwayError
         return len(rows)
@@ -165,14 +171,15 @@ class Relay:
                 event_id=row["id"], type_=row["type"], body=row["body"].encode(), correlation_id=row["correlation_id"]
             )
 
-    async def _postpone(self, connection: Connection, row: asyncpg.Record, fault: BaseException) -> None:
-        log.warning(
-            "event not taken by the broker", event_id=str(row["id"]), type=row["type"], fault=type(fault).__name__
-        )
-        await connection.execute(
-            "UPDATE outbox SET tries = tries + 1, last_error = $2,"
-            " due_at = now() + make_interval(secs => least($3, power(2, tries))) WHERE id = $1",
-            row["id"],
-            type(fault).__name__,
-            LONGEST_BACKOFF_SECONDS,
-        )
+
+async def _postpone(connection: Connection, refused: dict[UUID, str]) -> None:
+    """Let events that the broker refused wait, longer each time; ``refused`` maps their ids to the kind of fault."""
+    log.warning("events not taken by the broker", count=len(refused), faults=sorted(set(refused.values())))
+    await connection.execute(
+        "UPDATE outbox SET tries = tries + 1, last_error = refused.fault,"
+        " due_at = now() + make_interval(secs => least($3, power(2, least(tries, 20))))"
+        " FROM unnest($1::uuid[], $2::text[]) AS refused (id, fault) WHERE outbox.id = refused.id",
+        list(refused),
+        list(refused.values()),
+        LONGEST_BACKOFF_SECONDS,
+    )

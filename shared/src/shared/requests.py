@@ -80,6 +80,9 @@ class Requester:
     async def _open_channel(self) -> AbstractChannel:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
+                if not self._bus.is_connected:
+                    # A robust connection remembers each channel that it was asked for while away, for ever.
+                    raise ConnectionError
                 connection = await self._bus.broker.connect()
                 # Not one of the connection's own channels: those come back by themselves after the broker was away,
                 # open but without the consumer that direct reply-to insists on.
@@ -132,8 +135,9 @@ class IssueCodeAnswer(Model):
 
 
 class CodeToRedeem(Model):
-    """For otp: the code as it was typed, digits only."""
+    """For otp: the contact that the code went to, as it was sent then, and the code as it was typed, digits only."""
 
+    contact: str
     code: str
 
 

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -119,16 +120,20 @@ def _migrate(package: str, settings: ServiceSettings) -> int:
 
 
 def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
+    """Serve until SIGTERM. Raises SettingsError when the address is not to be had."""
+    try:
+        listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    except OSError as fault:
+        msg = f"cannot listen on {settings.host} port {settings.port}: {fault.strerror}"
+        raise SettingsError(msg) from None
     uvloop.install()
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         # Our own middleware logs requests, without query strings; uvicorn's access log would show addresses.
         access_log=False,
         log_config=None,
         lifespan="on",
         server_header=False,
-        date_header=True,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
     )
+    uvicorn.Server(config).run(sockets=[listener])

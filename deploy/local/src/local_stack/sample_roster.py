@@ -268,7 +268,7 @@ def _users(roster: Roster) -> list[dict[str, str]]:
     return staff + students
 
 
-def _user(  # noqa: PLR0913 - the columns of a file
+def _user(
     sourced_id: str,
     username: str,
     family: str,

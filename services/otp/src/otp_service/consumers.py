@@ -8,6 +8,7 @@ from faststream.rabbit import RabbitResponse
 
 from otp_service import use_cases
 from shared.bus import reply
+from shared.events import CodeIssued
 from shared.requests import ISSUE_CODE, REDEEM_CODE, IssueCode, RedeemCode
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def subscribe(bus: Bus, otp: Otp) -> None:
     """Attach otp's answers to the bus."""
+    bus.publishes(CodeIssued)
 
     @bus.answer(ISSUE_CODE)
     async def issue_code(request: IssueCode) -> RabbitResponse:

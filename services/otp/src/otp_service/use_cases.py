@@ -66,7 +66,7 @@ async def issue_code(otp: Otp, request: IssueCode) -> IssueCodeAnswer:
         refusal = await _refusal(otp, connection, request.attempt_id, contact, asked.client_address)
         if refusal is not None:
             return refusal
-        answer = await _issue(otp, connection, request, contact)
+        answer = await _issue(otp, connection, request, asked.contact, contact)
         await storage.keep_answer(connection, request.request_id, question, answer.model_dump(mode="json"))
     log.info("code issued", attempt=str(request.attempt_id), channel=request.channel)
     return answer
@@ -74,9 +74,10 @@ async def issue_code(otp: Otp, request: IssueCode) -> IssueCodeAnswer:
 
 async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
     """Try a code in the attempt that asked for it. The same request id and code get the same answer, uncounted."""
-    typed = otp.from_binding.unseal_model(CodeToRedeem, request.for_otp, request_place(request.request_id)).code
-    hashes = otp.codes.digests("code", str(request.attempt_id), typed)
-    question = otp.codes.digest("redeem", str(request.attempt_id), typed)
+    typed = otp.from_binding.unseal_model(CodeToRedeem, request.for_otp, request_place(request.request_id))
+    # The contact is part of the hash: an attempt that asked for codes to two contacts can't take one for the other.
+    hashes = otp.codes.digests("code", str(request.attempt_id), typed.contact, typed.code)
+    question = otp.codes.digest("redeem", str(request.attempt_id), typed.contact, typed.code)
     async with otp.database.transaction() as connection:
         await storage.lock_attempt(connection, request.attempt_id)
         given = await storage.answer_given(connection, request.request_id, question)
@@ -117,9 +118,11 @@ async def _refusal(
     return None if wait is None else IssueCodeAnswer(outcome="limited", retry_after=math.ceil(wait.total_seconds()))
 
 
-async def _issue(otp: Otp, connection: Connection, request: IssueCode, contact: str) -> IssueCodeAnswer:
+async def _issue(
+    otp: Otp, connection: Connection, request: IssueCode, contact_as_sent: str, contact: str
+) -> IssueCodeAnswer:
     code = domain.new_code()
-    code_hash = otp.codes.digest("code", str(request.attempt_id), code)
+    code_hash = otp.codes.digest("code", str(request.attempt_id), contact_as_sent, code)
     row = await storage.save_code(connection, request.attempt_id, code_hash, otp.policy.life(request.channel))
     if request.deliver:
         event = CodeIssued.of(

@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from shared.logs import correlation_id, start_correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger("http")
@@ -125,11 +127,19 @@ class SameOrigin:
         return urlsplit(source).netloc != headers.get("host")
 
 
-class BodyLimit:
-    """Answers 413 before a body of more than ``limit`` bytes is held in memory."""
+def say_too_large(_: Request) -> Response:
+    """A plain 413, where no page of the service's own says it."""
+    return PlainTextResponse("More was sent than is ever needed.", 413)
 
-    def __init__(self, app: ASGIApp, limit: int = 256 * 1024) -> None:
+
+class BodyLimit:
+    """Refuses a body of more than ``limit`` bytes before it is held in memory; ``refuse`` makes the answer (413)."""
+
+    def __init__(
+        self, app: ASGIApp, refuse: Callable[[Request], Response] = say_too_large, limit: int = 256 * 1024
+    ) -> None:
         self.app = app
+        self._refuse = refuse
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,7 +148,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         if int(Headers(scope=scope).get("content-length") or 0) > self._limit:
-            await self._refuse(scope, receive, send)
+            await self._refuse(Request(scope))(scope, receive, send)
             return
         seen = 0
         started = False
@@ -160,11 +170,7 @@ class BodyLimit:
             await self.app(scope, receive_bounded, send_noted)
         except _TooLargeError:
             if not started:
-                await self._refuse(scope, receive, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["too_large"] = True
-        await PlainTextResponse(f"At most {self._limit // 1024} kB can be sent at once.", 413)(scope, receive, send)
+                await self._refuse(Request(scope))(scope, receive, send)
 
 
 class _TooLargeError(Exception):

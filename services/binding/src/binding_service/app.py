@@ -1,0 +1,152 @@
+"""The binding service, put together: pages, API, consumers, outbox relay."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from binding_service import api, consumers, pages
+from binding_service.context import Binding, Keys
+from binding_service.errors import (
+    BindingError,
+    InternalError,
+    MalformedError,
+    NotFoundError,
+    ServiceAwayError,
+    TooLargeError,
+)
+from binding_service.passwords import Passwords
+from shared.bus import Bus
+from shared.database import DATABASE_FAULTS, Database
+from shared.health import health_routes
+from shared.requests import Requester
+from shared.service import running
+from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin
+from shared.web.pages import static_mounts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from starlette.requests import Request
+
+    from binding_service.settings import Settings
+
+API_PREFIX = "/api/"
+DESCRIPTION = """Everything that the parents' pages do, for front ends.
+
+Errors are RFC 9457 problem details; go by `code`. Every limit answers with `Retry-After`."""
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """The ASGI app; its lifespan runs the service's consumers and outbox relay."""
+    database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+    bus = Bus(
+        settings.rabbitmq_url.get_secret_value(),
+        "binding",
+        prefetch=settings.prefetch,
+        graceful_timeout=settings.shutdown_seconds,
+    )
+    requester = Requester(bus, timeout_seconds=settings.request_seconds)
+    binding = Binding(settings, database, make_keys(settings), requester, Passwords())
+    consumers.subscribe(bus, binding)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with running(database, bus):
+            yield
+
+    app = FastAPI(
+        title="Kinbind binding service",
+        version="1.0.0",
+        description=DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        responses={"4XX": {"model": api.Problem}, "5XX": {"model": api.Problem}},
+    )
+    app.state.binding = binding
+    app.include_router(api.router)
+    health = health_routes("binding_service", database, bus)
+    app.router.routes.extend([*pages.routes(), *static_mounts("binding_service"), *health])
+    _add_middleware(app, settings)
+    _add_error_answers(app)
+    return app
+
+
+def make_keys(settings: Settings) -> Keys:
+    """The service's keys. Raises SettingsError."""
+    return Keys(
+        store=settings.sealing_keys("KEY_BINDING_STORE", settings.key_binding_store),
+        hashes=settings.hash_keys("KEY_BINDING_HASH", settings.key_binding_hash),
+        to_otp=settings.sealing_keys("KEY_BINDING_OTP", settings.key_binding_otp),
+        to_review=settings.sealing_keys("KEY_BINDING_REVIEW", settings.key_binding_review),
+        from_review=settings.sealing_keys("KEY_REVIEW_BINDING", settings.key_review_binding),
+        to_notify=settings.sealing_keys("KEY_BINDING_NOTIFY", settings.key_binding_notify),
+    )
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last one added is the first to see a request."""
+    app.add_middleware(BodyLimit, refuse=_refuse_large)
+    app.add_middleware(SameOrigin, allowed=settings.allowed_origins)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key"],
+            expose_headers=["retry-after", "x-correlation-id"],
+        )
+    app.add_middleware(SafetyHeaders)
+    app.add_middleware(RequestLog)
+
+
+def _add_error_answers(app: FastAPI) -> None:
+    async def on_error(request: Request, error: Exception) -> Response:
+        return answer(request, error if isinstance(error, BindingError) else InternalError())
+
+    async def on_database_fault(request: Request, _: Exception) -> Response:
+        return answer(request, ServiceAwayError(retry_after=5))
+
+    async def on_malformed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+        # Its text quotes the input; only where it is wrong goes out.
+        fields = {".".join(map(str, item["loc"][1:])) or "body": "bad_request" for item in error.errors()}
+        return answer(request, MalformedError(fields))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+        known = NotFoundError() if error.status_code == 404 else MalformedError({})  # noqa: PLR2004 - HTTP's own number
+        return answer(request, known, status=error.status_code, headers=error.headers)
+
+    app.add_exception_handler(Exception, on_error)
+    app.add_exception_handler(BindingError, on_error)
+    for fault in DATABASE_FAULTS:
+        app.add_exception_handler(fault, on_database_fault)
+    app.add_exception_handler(RequestValidationError, on_malformed)
+    app.add_exception_handler(HTTPException, on_http)
+
+
+def _refuse_large(request: Request) -> Response:
+    return answer(request, TooLargeError())
+
+
+def answer(
+    request: Request, error: BindingError, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error that no page shows at its field: problem details for the API, a page for people."""
+    status = status or error.status
+    headers = dict(headers or {})
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    if not request.url.path.startswith(API_PREFIX):
+        return pages.error_page(request, error, status, headers)
+    return JSONResponse(api.problem(error, status), status, headers, media_type="application/problem+json")

@@ -1,0 +1,1 @@
+"""The four-step application, and what becomes of it."""

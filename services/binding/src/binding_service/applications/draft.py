@@ -1,0 +1,77 @@
+"""A half-filled application: kept on the server, sealed as a whole, one for a contact."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from shared.events import Relation
+
+
+class DraftStudent(BaseModel):
+    """A child that was found in the roster, and what the parent is to it."""
+
+    student_id: str
+    relation: Relation
+    relation_text: str = ""
+
+
+class Consent(BaseModel):
+    """Which statement was accepted, when and from where."""
+
+    version: str
+    hash: str
+    at: AwareDatetime
+    client_address: str
+
+
+class Parent(BaseModel):
+    """The parent's own data. With an account, the rest is the account's."""
+
+    national_id: str
+    account_id: UUID | None = None
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to fill in."""
+        return bool(self.account_id or (self.name and self.email and self.phone))
+
+
+class EmailProof(BaseModel):
+    """A code was sent to an e-mail that is not the contact of the login; ``proven`` when it came back."""
+
+    email: str
+    attempt_id: UUID = Field(default_factory=uuid4)
+    proven: bool = False
+    tries_left: int = 0
+
+
+class Draft(BaseModel):
+    """All of it. Its id makes sending idempotent: one draft becomes one application."""
+
+    id: UUID = Field(default_factory=uuid4)
+    students: list[DraftStudent] = []
+    consent: Consent | None = None
+    parent: Parent | None = None
+    email_proof: EmailProof | None = None
+
+    def missing(self, statement_version: str, session_contact: str) -> str | None:
+        """The first step that is not complete: students, consent, parent or email_proof."""
+        if not self.students:
+            return "students"
+        if self.consent is None or self.consent.version != statement_version:
+            return "consent"
+        if self.parent is None or not self.parent.complete:
+            return "parent"
+        return None if self.email_is_proven(session_contact) else "email_proof"
+
+    def email_is_proven(self, session_contact: str) -> bool:
+        """A slip of the finger must not hand the account to a stranger."""
+        if self.parent is None or self.parent.account_id or self.parent.email == session_contact:
+            return True
+        proof = self.email_proof
+        return proof is not None and proof.proven and proof.email == self.parent.email

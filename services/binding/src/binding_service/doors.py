@@ -1,0 +1,70 @@
+"""What the pages and the API have in common: who asks, and how the session's token travels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from starlette.requests import Request
+
+from binding_service.logins import use_cases as logins
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from binding_service.context import Binding
+    from binding_service.logins.domain import Session
+
+SESSION_COOKIE = "kinbind-session"
+ATTEMPT_COOKIE = "kinbind-attempt"
+
+
+def binding_of(request: Request) -> Binding:
+    """The service's parts."""
+    return cast("Binding", request.app.state.binding)
+
+
+def client_address(request: Request) -> str:
+    """Where the request came from, as far as the server knows."""
+    return request.client.host if request.client else "unknown"
+
+
+def token_of(request: Request) -> str | None:
+    """The session's token: a bearer token (RFC 6750) before the cookie."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.cookies.get(cookie_name(request, SESSION_COOKIE))
+
+
+async def session_of(request: Request) -> Session:
+    """Who asks. Raises NotSignedInError."""
+    return await logins.session_of(binding_of(request), token_of(request))
+
+
+def request_id_of(scope: str, key: str | None) -> UUID:
+    """The id under which a request is asked again: derived from the key that came with it, in its own scope."""
+    return uuid5(NAMESPACE_URL, f"{scope}/{key}") if key else uuid4()
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """``__Host-`` ties a cookie to this host and to TLS, so it can only be had where there is TLS."""
+    return f"__Host-{name}" if _is_secure(request) else name
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
+    """A cookie that no script reads and no other site sends; it ends with the browser's session."""
+    response.set_cookie(
+        cookie_name(request, name), value, httponly=True, secure=_is_secure(request), samesite="lax", path="/"
+    )
+
+
+def delete_cookie(request: Request, response: Response, name: str) -> None:
+    """Take a cookie back."""
+    response.delete_cookie(
+        cookie_name(request, name), httponly=True, secure=_is_secure(request), samesite="lax", path="/"
+    )
+
+
+def _is_secure(request: Request) -> bool:
+    return binding_of(request).settings.environment == "production"

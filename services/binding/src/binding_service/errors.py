@@ -1,0 +1,156 @@
+"""Every way in which a parent's wish can fail. ``code`` is stable: front ends and pages go by it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BindingError(Exception):
+    """The wish can't be granted. ``code`` says why, ``status`` is its HTTP status, ``field`` its place on a form."""
+
+    code: ClassVar[str]
+    status: ClassVar[int] = 422
+
+    def __init__(self, *, field: str | None = None, retry_after: int | None = None, **details: object) -> None:
+        super().__init__(self.code)
+        self.field = field
+        self.retry_after = retry_after
+        self.details = details
+
+
+class InvalidFieldsError(BindingError):
+    """One or more fields can't be used as they are: ``fields`` maps each to the code of its message."""
+
+    code = "invalid_fields"
+
+    def __init__(self, fields: dict[str, str], **details: object) -> None:
+        super().__init__()
+        self.details = details
+        self.fields = fields
+
+
+class MalformedError(InvalidFieldsError):
+    """The request does not have the documented shape."""
+
+    code = "bad_request"
+
+
+class TooLargeError(BindingError):
+    """The request is larger than any that is needed."""
+
+    code = "too_large"
+    status = 413
+
+
+class InternalError(BindingError):
+    """A fault of ours. It is logged under the correlation id that the answer carries."""
+
+    code = "internal_error"
+    status = 500
+
+
+class NotSignedInError(BindingError):
+    """No session, or one that has ended."""
+
+    code = "not_signed_in"
+    status = 401
+
+
+class NotFoundError(BindingError):
+    """There is no such thing, or it is somebody else's."""
+
+    code = "not_found"
+    status = 404
+
+
+class StepMissingError(BindingError):
+    """An earlier step of the application is not complete: ``step`` is students, consent, parent or email_proof."""
+
+    code = "step_missing"
+    status = 409
+
+    def __init__(self, *, step: str) -> None:
+        super().__init__(step=step)
+        self.step = step
+
+
+class CodeRejectedError(BindingError):
+    """The code is wrong, used, expired or was never sent: nobody is told which."""
+
+    code = "code_rejected"
+
+
+class NoAttemptError(BindingError):
+    """This browser has not asked for a code, or did so too long ago."""
+
+    code = "no_attempt"
+    status = 409
+
+
+class TooSoonError(BindingError):
+    """Another code may be asked for after ``retry_after`` seconds."""
+
+    code = "too_soon"
+    status = 429
+
+
+class LimitedError(BindingError):
+    """Too many tries; again after ``retry_after`` seconds."""
+
+    code = "limited"
+    status = 429
+
+
+class ServiceAwayError(BindingError):
+    """A part of the system does not answer now. What was accepted is kept; the same wish can be repeated."""
+
+    code = "service_away"
+    status = 503
+
+
+class NoMatchError(BindingError):
+    """No student with this ID number in this school. Unknown ID and wrong school look the same."""
+
+    code = "no_match"
+
+
+class StudentKnownError(BindingError):
+    """This child is already bound to this parent, or waits for it."""
+
+    code = "student_known"
+    status = 409
+
+
+class StatementChangedError(BindingError):
+    """There is a newer version of the statement than the one that was shown."""
+
+    code = "statement_changed"
+    status = 409
+
+
+class EmailTakenError(BindingError):
+    """The e-mail address is the login of another person."""
+
+    code = "email_taken"
+    status = 409
+
+
+class NotPendingError(BindingError):
+    """The binding no longer waits, so it can't be withdrawn."""
+
+    code = "not_pending"
+    status = 409
+
+
+class WrongCredentialsError(BindingError):
+    """Login and password do not belong together. Nobody is told which of them is wrong."""
+
+    code = "wrong_credentials"
+    status = 401
+
+
+class PasswordChangeDueError(BindingError):
+    """The first password has to be changed before anything else."""
+
+    code = "password_change_due"
+    status = 403

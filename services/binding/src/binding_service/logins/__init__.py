@@ -1,0 +1,1 @@
+"""Who is there: login by a code, and sessions."""

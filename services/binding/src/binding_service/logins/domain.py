@@ -1,0 +1,59 @@
+"""Login attempts, sessions and their tokens. Standard library only, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A browser that asked for a code; ``expires_in`` and ``resend_in`` are seconds."""
+
+    id: UUID
+    channel: str
+    contact: str
+    tries_left: int
+    expires_at: datetime
+    expires_in: int
+    resend_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who has proven a contact, or signed in to an account."""
+
+    id: UUID
+    channel: str
+    contact: str
+    contact_hash: str
+    account_id: UUID | None
+    attempt_id: UUID | None
+    password_change_due: bool
+    expires_at: datetime
+
+
+def new_token() -> str:
+    """A secret that nobody guesses: 256 random bits, base64url."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a token. It is random and long, so a plain SHA-256 is not to be turned around."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def digits_of(typed: str) -> str | None:
+    """The six digits of a code as people type or paste it (spaces, dashes, full width); None for anything else."""
+    digits = re.sub(r"[\s\-‐-―]", "", unicodedata.normalize("NFKC", typed))
+    return digits if re.fullmatch(r"[0-9]{6}", digits) else None

@@ -1,0 +1,233 @@
+"""Login by a one-time code: ask for one, redeem it, leave."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import structlog
+
+from binding_service.errors import (
+    CodeRejectedError,
+    InvalidFieldsError,
+    LimitedError,
+    NoAttemptError,
+    NotSignedInError,
+    ServiceAwayError,
+    TooSoonError,
+)
+from binding_service.logins import storage
+from binding_service.logins.domain import Attempt, Session, digits_of, new_token, token_hash
+from shared.contacts import ContactError, parse_email, parse_mobile
+from shared.requests import (
+    ISSUE_CODE,
+    REDEEM_CODE,
+    CodeToRedeem,
+    ContactToVerify,
+    IssueCode,
+    IssueCodeAnswer,
+    NoAnswerError,
+    RedeemCode,
+    RedeemCodeAnswer,
+    request_place,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from binding_service.context import Binding
+    from shared.database import Connection
+    from shared.events import Channel, Language
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+
+
+def parse_contact(channel: Channel, typed: str) -> str:
+    """The contact as it is stored. Raises InvalidFieldsError at the channel's field (``email`` or ``phone``)."""
+    field = "email" if channel == "email" else "phone"
+    if not typed.strip():
+        raise InvalidFieldsError({field: "required"})
+    try:
+        return parse_email(typed) if channel == "email" else parse_mobile(typed)
+    except ContactError:
+        raise InvalidFieldsError({field: "bad_email" if channel == "email" else "bad_mobile"}) from None
+
+
+async def ask_code(
+    binding: Binding,
+    token: str | None,
+    channel: Channel,
+    typed_contact: str,
+    client_address: str,
+    language: Language,
+    request_id: UUID,
+) -> tuple[str, Attempt]:
+    """Have a code sent, in the login attempt of ``token`` or in a new one; the attempt's token and its state.
+
+    Raises InvalidFieldsError, TooSoonError, LimitedError, ServiceAwayError.
+    """
+    contact = parse_contact(channel, typed_contact)
+    known = await _attempt(binding, token) if token else None
+    attempt_id = known.id if known else uuid4()
+    token = token if known and token else new_token()
+    answer = await issue_code(binding, attempt_id, channel, contact, client_address, language, request_id)
+    async with binding.database.transaction() as connection:
+        await storage.save_attempt(
+            connection,
+            attempt_id,
+            token_hash(token),
+            channel,
+            binding.keys.store.seal(contact, f"login_attempts:{attempt_id}:contact"),
+            answer.tries_left,
+            *_times(answer),
+        )
+    return token, await attempt(binding, token)
+
+
+async def issue_code(
+    binding: Binding,
+    attempt_id: UUID,
+    channel: Channel,
+    contact: str,
+    client_address: str,
+    language: Language,
+    request_id: UUID,
+) -> IssueCodeAnswer:
+    """Ask otp for a code. Raises TooSoonError, LimitedError, InvalidFieldsError, ServiceAwayError."""
+    sealed = binding.keys.to_otp.seal_model(
+        ContactToVerify(contact=contact, client_address=client_address), request_place(request_id)
+    )
+    request = IssueCode(
+        request_id=request_id, attempt_id=attempt_id, channel=channel, language=language, for_otp=sealed
+    )
+    try:
+        answer = await binding.requester.ask(ISSUE_CODE, request_id, request, IssueCodeAnswer)
+    except NoAnswerError:
+        raise ServiceAwayError(retry_after=RETRY_AFTER_SECONDS) from None
+    if answer.outcome == "too_soon":
+        raise TooSoonError(retry_after=answer.retry_after)
+    if answer.outcome == "limited":
+        raise LimitedError(retry_after=answer.retry_after)
+    if answer.outcome == "refused":
+        raise InvalidFieldsError({"email" if channel == "email" else "phone": "contact_refused"})
+    return answer
+
+
+async def attempt(binding: Binding, token: str | None) -> Attempt:
+    """The state of this browser's login attempt. Raises NoAttemptError."""
+    found = await _attempt(binding, token) if token else None
+    if found is None:
+        raise NoAttemptError
+    return found
+
+
+async def redeem(binding: Binding, token: str | None, typed_code: str, request_id: UUID) -> tuple[str, Session]:
+    """Prove the attempt's contact by its code: a new session's token, and the session.
+
+    The same ``request_id`` and code may be sent again when an answer was lost. Raises NoAttemptError,
+    InvalidFieldsError, CodeRejectedError, ServiceAwayError.
+    """
+    tried = await attempt(binding, token)
+    code = digits_of(typed_code)
+    if code is None:
+        raise InvalidFieldsError({"code": "bad_code"})
+    answer = await redeem_code(binding, tried.id, tried.contact, code, request_id)
+    if not answer.redeemed:
+        async with binding.database.transaction() as connection:
+            await storage.note_tries_left(connection, tried.id, answer.tries_left)
+        raise CodeRejectedError(field="code", tries_left=answer.tries_left)
+    async with binding.database.transaction() as connection:
+        session_token = await open_session(binding, connection, tried.channel, tried.contact, attempt_id=tried.id)
+    log.info("signed in by code", channel=tried.channel)
+    return session_token, await session_of(binding, session_token)
+
+
+async def redeem_code(
+    binding: Binding, attempt_id: UUID, contact: str, code: str, request_id: UUID
+) -> RedeemCodeAnswer:
+    """Ask otp whether the code is right. Raises ServiceAwayError."""
+    sealed = binding.keys.to_otp.seal_model(CodeToRedeem(contact=contact, code=code), request_place(request_id))
+    request = RedeemCode(request_id=request_id, attempt_id=attempt_id, for_otp=sealed)
+    try:
+        return await binding.requester.ask(REDEEM_CODE, request_id, request, RedeemCodeAnswer)
+    except NoAnswerError:
+        raise ServiceAwayError(retry_after=RETRY_AFTER_SECONDS) from None
+
+
+async def open_session(
+    binding: Binding,
+    connection: Connection,
+    channel: str,
+    contact: str,
+    *,
+    attempt_id: UUID | None = None,
+    account_id: UUID | None = None,
+) -> str:
+    """A new session for a proven contact or a signed-in account; its token."""
+    session_token, session_id = new_token(), uuid4()
+    await storage.open_session(
+        connection,
+        session_id,
+        token_hash(session_token),
+        channel,
+        binding.keys.hashes.digest("contact", contact),
+        binding.keys.store.seal(contact, f"sessions:{session_id}:contact"),
+        timedelta(hours=binding.settings.session_hours),
+        attempt_id=attempt_id,
+        account_id=account_id,
+    )
+    return session_token
+
+
+async def session_of(binding: Binding, token: str | None) -> Session:
+    """The session of this token. Raises NotSignedInError."""
+    if not token:
+        raise NotSignedInError
+    async with binding.database.connection() as connection:
+        row = await storage.session(connection, token_hash(token))
+    if row is None:
+        raise NotSignedInError
+    return Session(
+        id=row["id"],
+        channel=row["channel"],
+        contact=binding.keys.store.unseal(row["contact_sealed"], f"sessions:{row['id']}:contact"),
+        contact_hash=row["contact_hash"],
+        account_id=row["account_id"],
+        attempt_id=row["attempt_id"],
+        password_change_due=row["password_change_due"],
+        expires_at=row["expires_at"],
+    )
+
+
+async def sign_out(binding: Binding, session: Session) -> None:
+    """End the session, and the login attempt that it came from: its code can't be asked about again."""
+    async with binding.database.transaction() as connection:
+        await storage.end_session(connection, session.id)
+        if session.attempt_id:
+            await storage.end_attempt(connection, session.attempt_id)
+
+
+async def _attempt(binding: Binding, token: str) -> Attempt | None:
+    async with binding.database.connection() as connection:
+        row = await storage.attempt(connection, token_hash(token))
+    if row is None:
+        return None
+    return Attempt(
+        id=row["id"],
+        channel=row["channel"],
+        contact=binding.keys.store.unseal(row["contact_sealed"], f"login_attempts:{row['id']}:contact"),
+        tries_left=row["tries_left"],
+        expires_at=row["expires_at"],
+        expires_in=row["expires_in"],
+        resend_in=row["resend_in"],
+    )
+
+
+def _times(answer: IssueCodeAnswer) -> tuple[datetime, datetime]:
+    """When the code expires, when another may be asked for: an issued code has both."""
+    assert answer.expires_at is not None  # noqa: S101 - see IssueCodeAnswer
+    assert answer.resend_at is not None  # noqa: S101 - the same
+    return answer.expires_at, answer.resend_at

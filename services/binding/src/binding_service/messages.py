@@ -1,0 +1,81 @@
+"""What a parent reads for each code: one text, the same on a page and in the API."""
+
+from __future__ import annotations
+
+from binding_service.errors import BindingError, InvalidFieldsError
+
+MESSAGES = {
+    # Whole requests
+    "invalid_fields": "有些內容需要修正。",
+    "not_signed_in": "登入已逾時，請重新取得驗證碼登入；已填寫的資料都還在。",
+    "not_found": "找不到這筆資料。",
+    "step_missing": "前面的步驟還沒有完成。",
+    "code_rejected": "驗證碼不正確或已失效，還可以再試 {tries_left} 次。",
+    "no_attempt": "請先取得驗證碼。",
+    "too_soon": "驗證碼剛寄出，請等 {retry_after} 秒後再重新取得。",
+    "limited": "嘗試次數過多，請在 {minutes} 分鐘後再試。",
+    "service_away": "系統暫時忙碌，您填寫的資料都已保留，請稍後再試一次。",
+    "no_match": "查無符合的學生，請確認身分證字號、學層與學校是否正確；若仍無法找到，請洽學校資訊組長。",
+    "student_known": "{name} 已完成綁定或正在申請中，不需重複申請。",
+    "statement_changed": "聲明內容已更新，請重新閱讀並同意。",
+    "email_taken": "此電子信箱已是另一位家長的登入帳號，請改用其他信箱。",
+    "not_pending": "這筆申請已經處理完成，無法取消。",
+    "wrong_credentials": "帳號或密碼不正確。",
+    "password_change_due": "第一次登入後請先變更密碼。",
+    "too_large": "送出的內容太大，請重新整理頁面後再試。",
+    "bad_request": "送出的內容無法辨識。",
+    "internal_error": "系統發生錯誤，我們已留下紀錄；您填寫的資料都已保留，請稍後再試。",
+    # Fields
+    "required": "請填寫這個欄位。",
+    "choose": "請選擇一項。",
+    "required.email": "請填寫電子信箱。",
+    "required.phone": "請填寫電話號碼。",
+    "required.national_id": "請填寫學生的身分證字號。",
+    "required.parent_id": "請填寫家長的身分證字號。",
+    "choose.channel": "請選擇驗證碼要寄到哪裡。",
+    "choose.relation": "請選擇您與學生的關係。",
+    "choose.level": "請選擇學生的學層。",
+    "choose.school_id": "請選擇學生的學校。",
+    "bad_email": "請輸入正確的電子信箱，例如 name@example.com。",
+    "bad_mobile": "請輸入正確的手機號碼，例如 0912-345-678。",
+    "bad_phone": "請輸入正確的手機或市話號碼，例如 0912-345-678 或 02-2345-6789。",
+    "contact_refused": "驗證碼無法傳送到這個號碼，請改用臺灣的手機號碼或電子信箱。",
+    "bad_code": "請輸入 6 位數字的驗證碼。",
+    "bad_id_number": "身分證字號不正確，請檢查每個字是否都輸入正確。",
+    "school_of_other_level": "這所學校不在您選擇的學層中。",
+    "relation_text": "請填寫您與學生的關係（20 字以內）。",
+    "bad_name": "請填寫姓名（50 字以內）。",
+    "already_in_draft": "這位學生已經在名單中。",
+    "too_many_students": "一次最多申請 {limit} 位學生。",
+    "consent_required": "請先閱讀聲明，並勾選同意。",
+    "signature_empty": "請簽署全名；無法手寫時，可以改用輸入姓名。",
+    "signature_too_large": "簽名的筆畫太多，請按「清除」後重新簽名。",
+    "signature_malformed": "簽名無法辨識，請按「清除」後重新簽名。",
+    "signature_name_differs": "輸入的姓名須與家長姓名相同。",
+    "password_short": "新密碼至少需要 12 個字元。",
+    "password_obvious": "新密碼不能包含身分證字號或電子信箱。",
+    "password_differs": "兩次輸入的新密碼不相同。",
+}
+
+
+def text(code: str, **details: object) -> str:
+    """The message of a code, with its details filled in."""
+    return MESSAGES[code].format_map(details)
+
+
+def field_messages(error: BindingError) -> dict[str, str]:
+    """Each field that is wrong, and what a parent reads at it."""
+    if isinstance(error, InvalidFieldsError):
+        return {field: _at(field, code, error.details) for field, code in error.fields.items()}
+    return {error.field: message(error)} if error.field else {}
+
+
+def _at(field: str, code: str, details: dict[str, object]) -> str:
+    """The code's own words for this field, where it has some."""
+    return text(f"{code}.{field}" if f"{code}.{field}" in MESSAGES else code, **details)
+
+
+def message(error: BindingError) -> str:
+    """What a parent reads about an error."""
+    minutes = max(1, -(-(error.retry_after or 0) // 60))
+    return text(error.code, retry_after=error.retry_after, minutes=minutes, **error.details)

@@ -1,0 +1,1 @@
+"""The roster: schools, classes, teachers and students, as the schools tell them."""

@@ -1,0 +1,425 @@
+"""The roster's SQL. An import stages the files in temporary tables, checks them against each other, then merges.
+
+Everything is a statement over whole tables; nothing here runs once a row. Temporary tables end with the transaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from binding_service.roster.domain import BAD_LINES_LISTED, BadLine, Counts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+    from datetime import date
+
+    import asyncpg
+
+    from shared.database import Connection
+
+#: Any number: the advisory lock that one import at a time holds.
+LOCK = 7_402_513
+#: A statement over a city's roster takes longer than a request may.
+STATEMENT_SECONDS = 600
+ROWS_AT_ONCE = 500
+
+STAGING = """
+    CREATE TEMPORARY TABLE staged_orgs (
+        line integer, id text, code text, name text, level text, is_school boolean) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE staged_classes (
+        line integer, id text, school_id text, name text, levels text[], homeroom boolean) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE staged_users (
+        line integer, id text, name text, email text, email_problem text, id_hash text, id_sealed text,
+        id_column text, id_problem text) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE staged_roles (
+        line integer, user_id text, org_id text, kind text, main boolean) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE staged_enrollments (
+        line integer, class_id text, user_id text, role text, ended boolean) ON COMMIT DROP;
+    -- Bad lines. A row that subject names stays as it was; where it is null, no row of that kind is removed.
+    CREATE TEMPORARY TABLE staged_problems (
+        file text, line integer, "column" text, reason text, kind text, subject text) ON COMMIT DROP;
+"""
+
+INDEXES = """
+    CREATE INDEX ON staged_classes (id);
+    CREATE INDEX ON staged_users (id);
+    CREATE INDEX ON staged_roles (user_id);
+    CREATE INDEX ON staged_enrollments (user_id);
+    CREATE INDEX ON staged_problems (kind, subject);
+    ANALYZE staged_orgs; ANALYZE staged_classes; ANALYZE staged_users; ANALYZE staged_roles;
+    ANALYZE staged_enrollments; ANALYZE staged_problems;
+"""
+
+DERIVE_LEVELS = """
+    UPDATE staged_orgs SET level = told.level
+    FROM (SELECT school_id, min(level) AS level FROM staged_classes, unnest(levels) AS level
+          WHERE homeroom GROUP BY school_id HAVING count(DISTINCT level) = 1) AS told
+    WHERE staged_orgs.id = told.school_id AND staged_orgs.level = ''
+"""
+
+
+class Check(NamedTuple):
+    """What staged lines must keep. ``delete`` takes the bad ones out and returns line, column, subject and reason.
+
+    A reason that is null drops a line without a word: it concerns nobody here, or was reported already.
+    """
+
+    file: str
+    kind: str
+    delete: str
+
+
+REPEATED = """
+    DELETE FROM {table} AS here
+    USING (SELECT id, min(line) AS line FROM {table} GROUP BY id HAVING count(*) > 1) AS first
+    WHERE here.id = first.id AND here.line <> first.line
+    RETURNING here.line, 'sourcedId', here.id, 'is the same as in line ' || first.line
+"""
+
+CHECKS = (
+    Check("orgs.csv", "schools", REPEATED.format(table="staged_orgs")),
+    Check("classes.csv", "classes", REPEATED.format(table="staged_classes")),
+    Check("users.csv", "users", REPEATED.format(table="staged_users")),
+    Check(
+        "orgs.csv",
+        "schools",
+        """
+        DELETE FROM staged_orgs WHERE is_school AND level = ''
+        RETURNING line, 'metadata.tw.level', id, 'is empty, and the grades of its classes tell no single level'
+        """,
+    ),
+    Check(
+        "classes.csv",
+        "classes",
+        """
+        DELETE FROM staged_classes AS class WHERE homeroom
+            AND NOT EXISTS (SELECT FROM staged_orgs WHERE id = class.school_id AND is_school)
+        RETURNING line, 'schoolSourcedId', id,
+            CASE WHEN EXISTS (SELECT FROM staged_problems WHERE kind = 'schools' AND subject = class.school_id)
+                THEN 'refers to a school that was not taken' ELSE 'is not a school in orgs.csv' END
+        """,
+    ),
+    Check(
+        "roles.csv",
+        "users",
+        """
+        DELETE FROM staged_roles AS role WHERE NOT EXISTS (SELECT FROM staged_users WHERE id = role.user_id)
+        RETURNING line, 'userSourcedId', user_id,
+            CASE WHEN NOT EXISTS (SELECT FROM staged_problems WHERE kind = 'users' AND subject = role.user_id)
+                THEN 'is not in users.csv' END
+        """,
+    ),
+    Check(
+        "roles.csv",
+        "users",
+        """
+        DELETE FROM staged_roles AS role WHERE kind <> 'student'
+            AND NOT EXISTS (SELECT FROM staged_orgs WHERE id = role.org_id AND is_school)
+        RETURNING line, 'orgSourcedId', user_id,
+            CASE WHEN EXISTS (SELECT FROM staged_orgs WHERE id = role.org_id) THEN NULL
+                WHEN EXISTS (SELECT FROM staged_problems WHERE kind = 'schools' AND subject = role.org_id)
+                THEN 'refers to a school that was not taken' ELSE 'is not in orgs.csv' END
+        """,
+    ),
+    Check(
+        "users.csv",
+        "users",
+        """
+        DELETE FROM staged_users AS person WHERE id_hash IS NULL
+            AND EXISTS (SELECT FROM staged_roles WHERE user_id = person.id
+                AND (kind = 'student' OR person.id_problem NOT LIKE 'is empty%'))
+        RETURNING line, id_column, id, id_problem
+        """,
+    ),
+    Check(
+        "users.csv",
+        "users",
+        """
+        DELETE FROM staged_users AS person WHERE email_problem <> ''
+            AND EXISTS (SELECT FROM staged_roles WHERE user_id = person.id AND kind <> 'student')
+        RETURNING line, 'email', id, email_problem
+        """,
+    ),
+    Check(
+        "enrollments.csv",
+        "users",
+        """
+        DELETE FROM staged_enrollments AS place USING staged_classes AS class
+        WHERE class.id = place.class_id AND NOT class.homeroom
+        RETURNING place.line, '', place.user_id, NULL
+        """,
+    ),
+    Check(
+        "enrollments.csv",
+        "users",
+        """
+        DELETE FROM staged_enrollments AS place
+        WHERE NOT ended AND NOT EXISTS (SELECT FROM staged_classes WHERE id = place.class_id)
+        RETURNING line, 'classSourcedId', user_id,
+            CASE WHEN EXISTS (SELECT FROM staged_problems WHERE kind = 'classes' AND subject = place.class_id)
+                THEN 'refers to a class that was not taken' ELSE 'is not in classes.csv' END
+        """,
+    ),
+    Check(
+        "enrollments.csv",
+        "users",
+        """
+        DELETE FROM staged_enrollments AS place
+        WHERE NOT ended
+            AND NOT EXISTS (SELECT FROM staged_users JOIN staged_roles ON user_id = id
+                WHERE id = place.user_id AND (kind = 'student') = (place.role = 'student'))
+            -- A homeroom teacher whose own line is bad stays as he was, and stays with the class.
+            AND NOT (role = 'teacher' AND EXISTS (SELECT FROM teachers WHERE id = place.user_id AND active)
+                AND EXISTS (SELECT FROM staged_problems WHERE kind = 'users' AND subject = place.user_id))
+        RETURNING line, 'userSourcedId', user_id,
+            CASE WHEN EXISTS (SELECT FROM staged_problems WHERE kind = 'users' AND subject = place.user_id) THEN NULL
+                WHEN NOT EXISTS (SELECT FROM staged_users WHERE id = place.user_id) THEN 'is not in users.csv'
+                WHEN role = 'student' THEN 'is not a student in roles.csv'
+                ELSE 'is not a teacher of a school in roles.csv' END
+        """,
+    ),
+    Check(
+        "enrollments.csv",
+        "users",
+        """
+        DELETE FROM staged_enrollments AS place
+        USING (SELECT user_id, min(line) AS line FROM staged_enrollments WHERE role = 'student' AND NOT ended
+               GROUP BY user_id HAVING count(DISTINCT class_id) > 1) AS first
+        WHERE place.user_id = first.user_id AND role = 'student' AND NOT ended AND place.line <> first.line
+        RETURNING place.line, 'classSourcedId', place.user_id, 'is a second homeroom class, after line ' || first.line
+        """,
+    ),
+    Check(
+        "users.csv",
+        "users",
+        """
+        DELETE FROM staged_users AS person
+        WHERE EXISTS (SELECT FROM staged_roles WHERE user_id = person.id AND kind = 'student')
+            AND NOT EXISTS (SELECT FROM staged_roles WHERE user_id = person.id AND kind <> 'student')
+            AND NOT EXISTS (SELECT FROM staged_enrollments WHERE user_id = person.id AND role = 'student')
+        RETURNING line, 'sourcedId', id,
+            CASE WHEN NOT EXISTS (SELECT FROM staged_problems WHERE kind = 'users' AND subject = person.id)
+                THEN 'is a student without a homeroom class in enrollments.csv' END
+        """,
+    ),
+)
+
+#: The four tables as they are to be, out of what has passed the checks.
+NEXT = """
+    CREATE TEMPORARY TABLE next_schools ON COMMIT DROP AS
+        SELECT id, code, name, level FROM staged_orgs WHERE is_school;
+    CREATE TEMPORARY TABLE next_classes ON COMMIT DROP AS
+        SELECT id, school_id, name, coalesce(teacher_ids, '{}') AS teacher_ids FROM staged_classes
+        LEFT JOIN (SELECT class_id, array_agg(DISTINCT user_id ORDER BY user_id) AS teacher_ids
+                   FROM staged_enrollments WHERE role = 'teacher' GROUP BY class_id) AS homeroom ON class_id = id
+        WHERE homeroom;
+    CREATE TEMPORARY TABLE next_teachers ON COMMIT DROP AS
+        SELECT DISTINCT ON (id) id, org_id AS school_id,
+            CASE WHEN bool_or(kind = 'administrator') OVER (PARTITION BY user_id, org_id)
+                THEN 'administrator' ELSE 'teacher' END AS role,
+            name, email, id_hash AS national_id_hash
+        FROM staged_users JOIN staged_roles ON user_id = id WHERE kind <> 'student'
+        ORDER BY id, main DESC, kind, staged_roles.line;
+    CREATE TEMPORARY TABLE next_students ON COMMIT DROP AS
+        SELECT DISTINCT ON (person.id) person.id, class.school_id, place.class_id, person.name,
+            id_hash AS national_id_hash, id_sealed AS national_id_sealed, person.line, id_column
+        FROM staged_users AS person
+        JOIN staged_enrollments AS place ON place.user_id = person.id AND place.role = 'student' AND NOT place.ended
+        JOIN staged_classes AS class ON class.id = place.class_id
+        ORDER BY person.id;
+    CREATE INDEX ON next_students (id);
+    CREATE INDEX ON next_students (national_id_hash);
+    ANALYZE next_schools; ANALYZE next_classes; ANALYZE next_teachers; ANALYZE next_students;
+"""
+
+SAME_ID_NUMBER = Check(
+    "users.csv",
+    "users",
+    """
+    DELETE FROM next_students AS here
+    USING (SELECT national_id_hash, min(line) AS line FROM next_students
+           GROUP BY national_id_hash HAVING count(*) > 1) AS first
+    WHERE here.national_id_hash = first.national_id_hash AND here.line <> first.line
+    RETURNING here.line, here.id_column, here.id, 'is the same ID number as in line ' || first.line
+    """,
+)
+
+#: Whether a row of the table ``here`` stays as it was because of a bad line.
+HELD = """EXISTS (SELECT FROM staged_problems WHERE kind = '{kind}' AND (subject = here.id OR subject IS NULL))"""
+
+ID_NUMBER_OF_HELD = Check(
+    "users.csv",
+    "users",
+    f"""
+    DELETE FROM next_students AS next USING students AS here
+    WHERE here.national_id_hash = next.national_id_hash AND here.active AND here.id <> next.id
+        AND NOT EXISTS (SELECT FROM next_students AS other WHERE other.id = here.id) AND {HELD.format(kind="users")}
+    RETURNING next.line, next.id_column, next.id, 'is the ID number of a student whose own line was not taken'
+    """,  # noqa: S608 - put together from constants
+)
+
+
+class Table(NamedTuple):
+    """A table that an import keeps: ``kind`` is that of the bad lines that hold its rows."""
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    #: Differs at each writing without meaning anything: written along, never compared.
+    sealed: tuple[str, ...] = ()
+
+
+#: In the order in which they refer to each other.
+TABLES = (
+    Table("schools", "schools", ("code", "name", "level")),
+    Table("classes", "classes", ("school_id", "name", "teacher_ids")),
+    Table("teachers", "users", ("school_id", "role", "name", "email", "national_id_hash")),
+    Table("students", "users", ("school_id", "class_id", "name", "national_id_hash"), ("national_id_sealed",)),
+)
+
+
+async def lock_imports(connection: Connection) -> bool:
+    """Keep other imports out until the transaction ends; False where one is under way."""
+    free: bool = await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK)
+    return free
+
+
+async def today(connection: Connection) -> date:
+    """The day it is in Taiwan."""
+    day: date = await connection.fetchval("SELECT (present() AT TIME ZONE 'Asia/Taipei')::date")
+    return day
+
+
+async def start_import(connection: Connection) -> int:
+    """Open a new revision and its staging tables."""
+    await connection.execute(STAGING)
+    revision: int = await connection.fetchval("INSERT INTO roster_imports DEFAULT VALUES RETURNING revision")
+    return revision
+
+
+async def stage(connection: Connection, table: str, records: Iterable[tuple[Any, ...]]) -> None:
+    """COPY records, whose fields are the table's columns in their order, as they are made."""
+    await connection.copy_records_to_table(table, records=records, timeout=STATEMENT_SECONDS)
+
+
+async def check(connection: Connection) -> None:
+    """Take out and report the staged lines that do not fit each other; make the tables as they are to be."""
+    await _execute(connection, INDEXES)
+    repeated, rest = CHECKS[:3], CHECKS[3:]
+    for each in repeated:
+        await _reject(connection, each)
+    await _execute(connection, DERIVE_LEVELS)
+    for each in rest:
+        await _reject(connection, each)
+    await _execute(connection, NEXT)
+    await _reject(connection, SAME_ID_NUMBER)
+    while await _reject(connection, ID_NUMBER_OF_HELD):
+        pass  # Each student left out may hold the number of another one.
+
+
+async def merge(connection: Connection, table: Table, revision: int) -> Counts:
+    """Bring one table to what the import says. Rows that stay the same are not touched."""
+    await _execute(connection, _diff(table))
+    # First what goes away or gives up its ID number: two students may have exchanged theirs.
+    await _execute(
+        connection,
+        f"UPDATE {table.name} AS here SET active = false, revision = $1"  # noqa: S608 - a constant's name
+        f" FROM changes_{table.name} AS change WHERE change.id = here.id AND change.kind <> 'new' AND here.active",
+        revision,
+    )
+    columns = ("id", *table.columns, *table.sealed)
+    await _execute(
+        connection,
+        f"INSERT INTO {table.name} ({', '.join(columns)}, revision, active)"  # noqa: S608 - constants' names
+        f" SELECT {', '.join(f'next.{column}' for column in columns)}, $1, true FROM next_{table.name} AS next"
+        f" JOIN changes_{table.name} AS change ON change.id = next.id"
+        f" ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, active = true,"
+        f" {', '.join(f'{column} = excluded.{column}' for column in columns[1:])}",
+        revision,
+    )
+    return await _counts(connection, table)
+
+
+def _diff(table: Table) -> str:
+    """SQL that finds what is new, changed and removed."""
+    here = ", ".join(f"here.{column}" for column in table.columns)
+    there = ", ".join(f"next.{column}" for column in table.columns)
+    return f"""
+        CREATE TEMPORARY TABLE changes_{table.name} ON COMMIT DROP AS
+            SELECT next.id, CASE WHEN here.id IS NULL THEN 'new' ELSE 'changed' END AS kind
+            FROM next_{table.name} AS next LEFT JOIN {table.name} AS here ON here.id = next.id
+            WHERE here.id IS NULL OR NOT here.active OR ({here}) IS DISTINCT FROM ({there})
+            UNION ALL
+            SELECT here.id, 'removed' FROM {table.name} AS here
+            WHERE here.active AND NOT EXISTS (SELECT FROM next_{table.name} AS next WHERE next.id = here.id)
+                AND NOT {HELD.format(kind=table.kind)};
+        ANALYZE changes_{table.name}
+    """  # noqa: S608 - put together from constants
+
+
+async def _counts(connection: Connection, table: Table) -> Counts:
+    row = await connection.fetchrow(
+        f"""
+        SELECT count(*) FILTER (WHERE kind = 'new') AS new, count(*) FILTER (WHERE kind = 'changed') AS changed,
+            count(*) FILTER (WHERE kind = 'removed') AS removed,
+            (SELECT count(*) FROM next_{table.name}) AS present,
+            (SELECT count(*) FROM {table.name} WHERE active) AS active
+        FROM changes_{table.name}
+        """,  # noqa: S608 - a constant's name
+        timeout=STATEMENT_SECONDS,
+    )
+    assert row is not None  # noqa: S101 - an aggregate without GROUP BY always returns its row
+    return Counts(
+        new=row["new"],
+        changed=row["changed"],
+        removed=row["removed"],
+        unchanged=row["present"] - row["new"] - row["changed"],
+        held=row["active"] - row["present"],
+    )
+
+
+async def bad_lines(connection: Connection) -> tuple[int, list[BadLine]]:
+    """How many lines were not taken, and the first of them."""
+    count = await connection.fetchval("SELECT count(*) FROM staged_problems")
+    rows = await connection.fetch(
+        'SELECT file, line, "column", reason FROM staged_problems ORDER BY file, line LIMIT $1', BAD_LINES_LISTED
+    )
+    return count, [BadLine(**row) for row in rows]
+
+
+async def finish_import(connection: Connection, revision: int, report: dict[str, Any]) -> None:
+    """Close the revision with its report."""
+    await connection.execute(
+        "UPDATE roster_imports SET finished_at = clock_timestamp(), report = $2 WHERE revision = $1", revision, report
+    )
+
+
+async def rows(connection: Connection, table: str, revision: int | None = None) -> AsyncIterator[list[asyncpg.Record]]:
+    """Rows of a table, some hundreds at a time: all of them, or those that the import ``revision`` changed."""
+    cursor = await connection.cursor(
+        f"SELECT * FROM {table} WHERE $1::bigint IS NULL OR revision = $1",  # noqa: S608 - a constant's name
+        revision,
+        timeout=STATEMENT_SECONDS,
+    )
+    while batch := await cursor.fetch(ROWS_AT_ONCE, timeout=STATEMENT_SECONDS):
+        yield batch
+
+
+async def _reject(connection: Connection, each: Check) -> bool:
+    """Run a check; whether it took anything out."""
+    status = await connection.fetchval(
+        f"""
+        WITH gone (line, "column", subject, reason) AS ({each.delete}), told AS (
+            INSERT INTO staged_problems SELECT $1, line, "column", reason, $2, subject FROM gone
+            WHERE reason IS NOT NULL)
+        SELECT EXISTS (SELECT FROM gone)
+        """,  # noqa: S608 - put together from constants
+        each.file,
+        each.kind,
+        timeout=STATEMENT_SECONDS,
+    )
+    return bool(status)
+
+
+async def _execute(connection: Connection, sql: str, *arguments: object) -> None:
+    await connection.execute(sql, *arguments, timeout=STATEMENT_SECONDS)

@@ -1,0 +1,54 @@
+"""The binding service's environment variables, each with the prefix ``BINDING_``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the binding service needs to know."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="BINDING_", hide_input_in_errors=True)
+
+    database_url: SecretStr = Field(
+        default=SecretStr("postgresql://binding:binding@localhost:5432/kinbind"),
+        description="PostgreSQL, role binding.",
+    )
+    port: int = Field(default=8002, description="The parents' pages and the API.")
+    allowed_origins: list[str] = Field(default=[], description="Front ends that may call with the cookie, as JSON.")
+    key_binding_store: SecretStr = Field(default=SecretStr(""), description="Seals IDs, signatures and drafts at rest.")
+    key_binding_hash: SecretStr = Field(default=SecretStr(""), description="Keyed hash of IDs and contacts.")
+    key_binding_otp: SecretStr = Field(
+        default=SecretStr(""), description="Shared with otp: contacts and codes in requests."
+    )
+    key_binding_review: SecretStr = Field(default=SecretStr(""), description="Shared with review: what a teacher sees.")
+    key_review_binding: SecretStr = Field(
+        default=SecretStr(""), description="Shared with review: what a teacher wrote."
+    )
+    key_binding_notify: SecretStr = Field(default=SecretStr(""), description="Shared with notify: who is told what.")
+
+    request_seconds: float = Field(default=5, gt=0, description="How long a request to another service may take.")
+    session_hours: int = Field(default=12, ge=1, description="Life of a session.")
+    students_per_application: int = Field(default=10, ge=1, description="Children in one application at most.")
+    match_per_login_hour: int = Field(default=10, ge=1, description="Look-ups of a child by one login in any hour.")
+    match_per_contact_day: int = Field(default=20, ge=1, description="Look-ups of a child by one contact in any day.")
+    match_per_address_hour: int = Field(
+        default=100, ge=1, description="Look-ups of a child by one client address in any hour."
+    )
+    match_per_student_day: int = Field(
+        default=10, ge=1, description="Look-ups of one ID number in any day, whoever asks."
+    )
+    parent_per_login_hour: int = Field(
+        default=10, ge=1, description="Parents' ID numbers verified by one login in any hour."
+    )
+    first_password_days: int = Field(default=14, ge=1, description="Days for which the first password works.")
+    first_password_tries: int = Field(default=5, ge=1, description="Wrong tries that end the first password.")
+    sign_in_per_login_hour: int = Field(default=20, ge=1, description="Sign-ins tried for one account in any hour.")
+    sign_in_per_address_hour: int = Field(
+        default=100, ge=1, description="Sign-ins tried by one client address in any hour."
+    )

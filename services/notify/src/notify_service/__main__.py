@@ -1,0 +1,18 @@
+"""``notify-service serve | migrate``."""
+
+from __future__ import annotations
+
+import sys
+
+from notify_service.app import make_app
+from notify_service.settings import Settings
+from shared.service import run
+
+
+def main() -> int:
+    """Run the command line; the exit code."""
+    return run("notify_service", Settings, make_app)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The events that somebody is told about."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from notify_service import use_cases
+from shared import inbox
+from shared.events import (
+    AccountOpened,
+    ApplicationSubmitted,
+    BindingApproved,
+    BindingRefused,
+    BindingWithdrawn,
+    CodeIssued,
+    Event,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from notify_service.use_cases import Notify
+    from shared.bus import Bus
+    from shared.database import Connection
+
+CONSUMER = "notify"
+
+E = TypeVar("E", bound=Event)
+
+
+def subscribe(bus: Bus, notify: Notify, wake: Callable[[], None]) -> None:
+    """Attach notify's consumers to the bus; ``wake`` is called when a message may have been queued."""
+
+    async def queue(event: E, effect: Callable[[Notify, Connection, E], Awaitable[None]]) -> None:
+        if await inbox.once(notify.database, CONSUMER, event, partial(effect, notify)):
+            wake()
+
+    @bus.consume(CodeIssued)
+    async def code_issued(event: CodeIssued) -> None:
+        """Send the code."""
+        await queue(event, use_cases.send_code)
+
+    @bus.consume(ApplicationSubmitted)
+    async def application_submitted(event: ApplicationSubmitted) -> None:
+        """Tell the parent that the application has arrived."""
+        await queue(event, use_cases.acknowledge_application)
+
+    @bus.consume(BindingApproved)
+    async def binding_approved(event: BindingApproved) -> None:
+        """Tell the parent of the approval."""
+        await queue(event, use_cases.tell_approval)
+
+    @bus.consume(BindingRefused)
+    async def binding_refused(event: BindingRefused) -> None:
+        """Tell the parent why, and what to do."""
+        await queue(event, use_cases.tell_refusal)
+
+    @bus.consume(BindingWithdrawn)
+    async def binding_withdrawn(event: BindingWithdrawn) -> None:
+        """Confirm the withdrawal."""
+        await queue(event, use_cases.tell_withdrawal)
+
+    @bus.consume(AccountOpened)
+    async def account_opened(event: AccountOpened) -> None:
+        """Tell the parent how to sign in."""
+        await queue(event, use_cases.announce_account)

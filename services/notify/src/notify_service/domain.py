@@ -1,0 +1,57 @@
+"""What a notice is, and how long it is worth trying to deliver one. Standard library only, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The notices there are."""
+
+    CODE = "code"
+    APPLICATION_RECEIVED = "application_received"
+    APPROVED = "approved"
+    ACCOUNT_OPENED = "account_opened"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often, and how far apart, a notice is tried; ``life`` is how long it is worth anything."""
+
+    tries: int
+    first_wait: timedelta
+    longest_wait: timedelta
+    life: timedelta
+
+
+#: Somebody sits and waits for a code. Its event says when it dies; the life here only bounds that.
+FOR_A_CODE = Patience(
+    tries=60, first_wait=timedelta(seconds=2), longest_wait=timedelta(minutes=1), life=timedelta(hours=24)
+)
+#: A decision is still news after a weekend with a broken mail server.
+FOR_A_NOTICE = Patience(
+    tries=40, first_wait=timedelta(seconds=30), longest_wait=timedelta(hours=4), life=timedelta(days=4)
+)
+
+
+def patience(kind: Kind) -> Patience:
+    """How long this kind of notice is worth trying."""
+    return FOR_A_CODE if kind is Kind.CODE else FOR_A_NOTICE
+
+
+def wait_after(kind: Kind, tries: int, jitter: float) -> timedelta | None:
+    """How long to wait after so many failed tries (1 and up); None when that was the last.
+
+    Doubles each time up to a limit. ``jitter``, from 0 to 1, takes off up to half: what failed together must not come
+    back together.
+    """
+    patient = patience(kind)
+    if tries >= patient.tries:
+        return None
+    # Past 2**20 every wait is the longest one, and a timedelta overflows long after that.
+    doubled = patient.first_wait * (1 << min(tries - 1, 20))
+    return min(patient.longest_wait, doubled) * (1 - jitter / 2)

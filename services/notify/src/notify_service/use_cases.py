@@ -1,0 +1,257 @@
+"""What notify does: write down the message that an event calls for, and send what is due.
+
+A message is a row first, written in the transaction that marks its event as seen; sending comes after. So a mail server
+that is slow or away holds up no consumer, and a message that is to wait is a row with its due time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+
+from notify_service import domain, storage
+from notify_service.domain import Kind
+from notify_service.errors import DeliveryError, RefusedForGoodError
+from notify_service.providers import Letter, Message
+from shared.database import DATABASE_FAULTS
+from shared.events import (
+    AccountToAnnounce,
+    Addressee,
+    AddresseeWithReason,
+    ApplicationToAcknowledge,
+    CodeToSend,
+)
+from shared.logs import start_correlation
+from shared.sealing import UnsealError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    import asyncpg
+
+    from notify_service.notices import Notices
+    from notify_service.providers import Provider
+    from shared.database import Connection, Database
+    from shared.events import (
+        AccountOpened,
+        ApplicationSubmitted,
+        BindingApproved,
+        BindingRefused,
+        BindingWithdrawn,
+        Channel,
+        CodeIssued,
+        Event,
+    )
+    from shared.sealing import SealingKeys
+
+#: A provider gets this long to take a message, greeting and farewell included.
+SENDING = timedelta(seconds=45)
+#: The outcome of a try is written down within this time, database away or not.
+WRITING_DOWN = timedelta(seconds=60)
+#: How long a claimed message is nobody else's. Longer than both together, so no two processes send it at once.
+#: A lease, not a row lock held meanwhile: a lock would keep a connection and a transaction open for as long as a mail
+#: server likes to think, and eight slow ones would stop the consumers too.
+LEASE = SENDING + WRITING_DOWN + timedelta(seconds=15)
+DATABASE_AWAY_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """What the use cases work with."""
+
+    database: Database
+    notices: Notices
+    from_otp: SealingKeys
+    from_binding: SealingKeys
+    store: SealingKeys
+    providers: Mapping[str, Provider]
+
+
+# --- from an event to a message ---
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to be queued: one of its ``kind`` for each ``cause`` and channel, whatever is delivered twice."""
+
+    kind: Kind
+    cause: str
+    letter: Letter
+    channel: Channel = "email"
+    expires_at: datetime | None = None
+
+
+async def send_code(notify: Notify, connection: Connection, event: CodeIssued) -> None:
+    """The code, by the channel that was asked for, for as long as it lives.
+
+    The cause is the event: otp keeps no code that it could publish again.
+    """
+    known = notify.from_otp.unseal_model(CodeToSend, event.data.for_notify, event.place("for_notify"))
+    write = notify.notices.sms if event.data.channel == "sms" else notify.notices.mail
+    letter = write(Kind.CODE, known.contact, code=known.code, expires_at=event.data.expires_at)
+    draft = Draft(Kind.CODE, str(event.id), letter, event.data.channel, event.data.expires_at)
+    await _queue(notify, connection, event, draft)
+
+
+async def acknowledge_application(notify: Notify, connection: Connection, event: ApplicationSubmitted) -> None:
+    """The application has arrived; here is its number, and what comes next."""
+    known = notify.from_binding.unseal_model(ApplicationToAcknowledge, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(
+        Kind.APPLICATION_RECEIVED,
+        known.email,
+        parent_name=known.parent_name,
+        students=known.students,
+        number=event.data.number,
+    )
+    await _queue(notify, connection, event, Draft(Kind.APPLICATION_RECEIVED, event.subject, letter))
+
+
+async def tell_approval(notify: Notify, connection: Connection, event: BindingApproved) -> None:
+    """Approved, for a parent who has an account. Where one is opened, :func:`announce_account` says it all."""
+    if event.data.opens_account:
+        return
+    await _tell(notify, connection, event, Kind.APPROVED, Addressee)
+
+
+async def tell_refusal(notify: Notify, connection: Connection, event: BindingRefused) -> None:
+    """Refused: the teacher's reason, and what to do now."""
+    await _tell(notify, connection, event, Kind.REFUSED, AddresseeWithReason)
+
+
+async def tell_withdrawal(notify: Notify, connection: Connection, event: BindingWithdrawn) -> None:
+    """Withdrawn, as the parent asked for."""
+    await _tell(notify, connection, event, Kind.WITHDRAWN, Addressee)
+
+
+async def announce_account(notify: Notify, connection: Connection, event: AccountOpened) -> None:
+    """Approved for the first time: how to sign in."""
+    known = notify.from_binding.unseal_model(AccountToAnnounce, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(
+        Kind.ACCOUNT_OPENED, known.email, **known.model_dump(), until=event.data.first_password_until
+    )
+    await _queue(notify, connection, event, Draft(Kind.ACCOUNT_OPENED, event.subject, letter))
+
+
+async def _tell(
+    notify: Notify,
+    connection: Connection,
+    event: BindingApproved | BindingRefused | BindingWithdrawn,
+    kind: Kind,
+    sealed: type[Addressee],
+) -> None:
+    """How a binding ended. The cause is the binding in that version: it may be published again under a new event id."""
+    known = notify.from_binding.unseal_model(sealed, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(kind, known.email, **known.model_dump())
+    await _queue(notify, connection, event, Draft(kind, f"{event.subject}:{event.data.version}", letter))
+
+
+async def _queue(notify: Notify, connection: Connection, event: Event, draft: Draft) -> None:
+    message_id = uuid4()
+    added = await storage.add_message(
+        connection,
+        message_id,
+        kind=draft.kind,
+        cause=draft.cause,
+        channel=draft.channel,
+        letter=notify.store.seal_model(draft.letter, _place(message_id)),
+        correlation_id=event.correlationid,
+        life=domain.patience(draft.kind).life,
+        expires_at=draft.expires_at,
+    )
+    log.info("message queued" if added else "message known already", message=str(message_id), kind=draft.kind)
+
+
+def _place(message_id: UUID) -> str:
+    return f"messages:{message_id}"
+
+
+# --- from a message to its provider ---
+
+
+async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], float | None]:
+    """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due."""
+    async with notify.database.connection() as connection:
+        for row in await storage.drop_expired(connection):
+            log.warning("message dropped: too late", message=str(row["id"]), kind=row["kind"], tries=row["tries"])
+        claimed = await storage.claim_due(connection, most, LEASE)
+        return claimed, await storage.seconds_until_due(connection)
+
+
+async def deliver(notify: Notify, row: asyncpg.Record) -> None:
+    """Try once to send a claimed message, and write down what became of it."""
+    kind, provider = Kind(row["kind"]), notify.providers[row["channel"]]
+    start_correlation(row["correlation_id"], message=str(row["id"]), kind=kind, provider=provider.name)
+    if row["unsure"]:
+        log.warning("a former try has no known outcome; a second copy may go out", unsure=row["unsure"])
+    fault = await _try_to_send(notify, row, provider)
+    if fault is None:
+        log.info("message sent", tries=row["tries"])
+        await _write_down(notify, lambda c: storage.settle(c, row["id"], "sent", provider=provider.name))
+        return
+    reason = _reason(fault)
+    wait = domain.wait_after(kind, row["tries"], random.random())  # noqa: S311 - spreads tries, guards nothing
+    if wait is None or isinstance(fault, RefusedForGoodError):
+        log.error("message failed", tries=row["tries"], reason=reason)
+        await _write_down(
+            notify, lambda c: storage.settle(c, row["id"], "failed", provider=provider.name, last_error=reason)
+        )
+        return
+    log.warning(
+        "message not taken",
+        tries=row["tries"],
+        reason=reason,
+        again_in=round(wait.total_seconds()),
+        exc_info=None if isinstance(fault, (DeliveryError, UnsealError, TimeoutError)) else fault,
+    )
+    await _write_down(
+        notify,
+        lambda c: storage.postpone(c, row["id"], row["tries"], wait, provider=provider.name, last_error=reason),
+    )
+
+
+async def _try_to_send(notify: Notify, row: asyncpg.Record, provider: Provider) -> Exception | None:
+    """None when the provider has taken the message, else what went wrong."""
+    try:
+        letter = notify.store.unseal_model(Letter, row["letter"], _place(row["id"]))
+        async with asyncio.timeout(SENDING.total_seconds()):
+            await provider.send(
+                Message(id=row["id"], kind=Kind(row["kind"]), created_at=row["created_at"], letter=letter)
+            )
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the message is tried again, and no other suffers
+        return fault
+    return None
+
+
+def _reason(fault: Exception) -> str:
+    """What a row and a log line say of a fault: names and codes, never its text."""
+    return fault.reason if isinstance(fault, DeliveryError) else type(fault).__name__
+
+
+async def _write_down(notify: Notify, statement: Callable[[Connection], Awaitable[None]]) -> None:
+    """Write an outcome down, waiting for a database that is away: an outcome lost may be a second copy sent."""
+    try:
+        async with asyncio.timeout(WRITING_DOWN.total_seconds()):
+            while not await _is_written(notify, statement):  # noqa: ASYNC110 - no one tells us that a database is back
+                await asyncio.sleep(DATABASE_AWAY_SECONDS)
+    except TimeoutError:
+        log.error("the outcome could not be written down; the message goes again when its claim ends")  # noqa: TRY400 - the time limit is all there is to say
+
+
+async def _is_written(notify: Notify, statement: Callable[[Connection], Awaitable[None]]) -> bool:
+    try:
+        async with notify.database.connection() as connection:
+            await statement(connection)
+    except DATABASE_FAULTS as fault:
+        log.warning("outcome waits for the database", fault=type(fault).__name__)
+        return False
+    return True

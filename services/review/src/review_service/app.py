@@ -1,0 +1,75 @@
+"""The review service, put together: teachers' pages and health over HTTP, events over the bus."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from review_service import consumers, pages
+from review_service.passwords import Passwords
+from review_service.use_cases import Review
+from shared.bus import Bus
+from shared.database import Database
+from shared.health import health_routes
+from shared.service import running
+from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin
+from shared.web.pages import static_mounts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from review_service.settings import Settings
+
+#: The largest form is a refusal: 500 characters of a reason.
+LARGEST_FORM_BYTES = 32 * 1024
+
+
+def make_app(settings: Settings) -> Starlette:
+    """The ASGI app; its lifespan runs the service's consumers and outbox relay."""
+    review = make_review(settings)
+    bus = Bus(
+        settings.rabbitmq_url.get_secret_value(),
+        "review",
+        prefetch=settings.prefetch,
+        graceful_timeout=settings.shutdown_seconds,
+    )
+    consumers.subscribe(bus, review)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with running(review.database, bus):
+            yield
+
+    app = Starlette(
+        routes=[
+            *health_routes("review_service", review.database, bus),
+            *static_mounts("review_service"),
+            *pages.routes(),
+        ],
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(SafetyHeaders),
+            Middleware(SameOrigin),
+            Middleware(BodyLimit, limit=LARGEST_FORM_BYTES),
+        ],
+        exception_handlers=pages.problem_handlers(),
+        lifespan=lifespan,
+    )
+    app.state.site = pages.Site(review, pages.templates(), secure=settings.secure_cookies)
+    return app
+
+
+def make_review(settings: Settings) -> Review:
+    """What the use cases work with, as the environment says."""
+    return Review(
+        database=Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size),
+        policy=settings.sign_in_policy(),
+        passwords=Passwords(settings.passwords_at_once),
+        from_binding=settings.sealing_keys("KEY_BINDING_REVIEW", settings.key_binding_review),
+        to_binding=settings.sealing_keys("KEY_REVIEW_BINDING", settings.key_review_binding),
+        store=settings.sealing_keys("KEY_REVIEW_STORE", settings.key_review_store),
+        hashes=settings.hash_keys("REVIEW_KEY_SIGN_IN", settings.key_sign_in),
+    )

@@ -1,0 +1,71 @@
+"""What review hears on the bus: the roster, applications, and how they ended."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from review_service import use_cases
+from shared.events import (
+    BindingApproved,
+    BindingRefused,
+    BindingSubmitted,
+    BindingWithdrawn,
+    ClassUpdated,
+    DecisionMade,
+    SchoolUpdated,
+    TeacherUpdated,
+)
+from shared.inbox import once
+
+if TYPE_CHECKING:
+    from review_service.use_cases import Review
+    from shared.bus import Bus
+
+CONSUMER = "review"
+
+
+def subscribe(bus: Bus, review: Review) -> None:
+    """Attach review's ears to the bus."""
+    bus.publishes(DecisionMade)
+    _subscribe_to_roster(bus, review)
+    _subscribe_to_applications(bus, review)
+
+
+def _subscribe_to_roster(bus: Bus, review: Review) -> None:
+    @bus.consume(SchoolUpdated)
+    async def school_updated(event: SchoolUpdated) -> None:
+        """A school is new or changed."""
+        await once(review.database, CONSUMER, event, use_cases.learn_school)
+
+    @bus.consume(ClassUpdated)
+    async def class_updated(event: ClassUpdated) -> None:
+        """A class is new or changed."""
+        await once(review.database, CONSUMER, event, use_cases.learn_class)
+
+    @bus.consume(TeacherUpdated)
+    async def teacher_updated(event: TeacherUpdated) -> None:
+        """A teacher is new or changed."""
+        await once(review.database, CONSUMER, event, partial(use_cases.learn_teacher, review))
+
+
+def _subscribe_to_applications(bus: Bus, review: Review) -> None:
+    @bus.consume(BindingSubmitted)
+    async def binding_submitted(event: BindingSubmitted) -> None:
+        """An application waits."""
+        await once(review.database, CONSUMER, event, partial(use_cases.take_submission, review))
+
+    @bus.consume(BindingApproved)
+    async def binding_approved(event: BindingApproved) -> None:
+        """Binding applied an approval."""
+        await once(review.database, CONSUMER, event, use_cases.take_settlement)
+
+    @bus.consume(BindingRefused)
+    async def binding_refused(event: BindingRefused) -> None:
+        """Binding applied a refusal."""
+        await once(review.database, CONSUMER, event, use_cases.take_settlement)
+
+    @bus.consume(BindingWithdrawn)
+    async def binding_withdrawn(event: BindingWithdrawn) -> None:
+        """The parent withdrew."""
+        await once(review.database, CONSUMER, event, use_cases.take_settlement)

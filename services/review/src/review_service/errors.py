@@ -1,0 +1,64 @@
+"""What can go wrong in review, in the words of the domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+class ReviewError(Exception):
+    """Any of the errors below. None of them carries personal data."""
+
+
+class NotFoundError(ReviewError):
+    """There is no such application for this teacher: it does not exist, or belongs to another class or school."""
+
+
+class WithdrawnError(ReviewError):
+    """The parent withdrew the application before this decision."""
+
+
+class AlreadyDecidedError(ReviewError):
+    """Somebody decided on the application before."""
+
+
+class ReasonMissingError(ReviewError):
+    """A refusal without a reason: the parent would not know what to do."""
+
+
+class ReasonTooLongError(ReviewError):
+    """The reason is longer than a parent will read on a phone."""
+
+
+class SignInRefusedError(ReviewError):
+    """No account has this user name and password; which of the two is wrong is not told."""
+
+
+class NotInRosterError(ReviewError):
+    """User name and password are right, but the roster has no active teacher to this account."""
+
+
+class TooManyTriesError(ReviewError):
+    """Too many sign-ins for this name or from this address; ``wait`` is how long until the next one."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__()
+        self.wait = wait
+
+
+class AccountExistsError(ReviewError):
+    """The teacher has an account already."""
+
+
+class UsernameTakenError(ReviewError):
+    """Another teacher's account has this user name."""
+
+
+class WeakPasswordError(ReviewError):
+    """The password is shorter than the least length."""
+
+
+class BadUsernameError(ReviewError):
+    """The user name is empty, too long, or has characters that cannot be told apart when typed."""

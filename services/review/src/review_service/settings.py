@@ -1,0 +1,58 @@
+"""The review service's environment variables, each with the prefix ``REVIEW_``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from review_service.domain import SignInPolicy
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the review service needs to know."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="REVIEW_", hide_input_in_errors=True)
+
+    database_url: SecretStr = Field(
+        default=SecretStr("postgresql://review:review@localhost:5432/kinbind"), description="PostgreSQL, role review."
+    )
+    port: int = Field(default=8003, description="Teachers' pages and health checks.")
+    key_binding_review: SecretStr = Field(
+        default=SecretStr(""), description="Shared with binding: what it tells of teachers and applications."
+    )
+    key_review_binding: SecretStr = Field(
+        default=SecretStr(""), description="Shared with binding: reasons that travel to it."
+    )
+    key_review_store: SecretStr = Field(default=SecretStr(""), description="Seals personal data at rest.")
+    key_sign_in: SecretStr = Field(
+        default=SecretStr(""), description="Keyed hash of session tokens and of rate-limited names and addresses."
+    )
+
+    session_hours: int = Field(default=10, ge=1, description="Longest life of a session, used or not: a school day.")
+    session_idle_minutes: int = Field(default=30, ge=1, description="Idleness that ends a session.")
+    sign_in_tries: int = Field(default=8, ge=1, description="Sign-ins for one user name in any window.")
+    sign_in_address_tries: int = Field(
+        default=60, ge=1, description="Sign-ins from one client address in any window; a school may sit behind one."
+    )
+    sign_in_window_minutes: int = Field(default=15, ge=1, description="The window in which sign-ins are counted.")
+    passwords_at_once: int = Field(
+        default=2, ge=1, description="Passwords hashed at the same time; each takes 19 MiB and a core."
+    )
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether cookies travel over HTTPS only: always, but for a developer's own machine."""
+        return self.environment == "production"
+
+    def sign_in_policy(self) -> SignInPolicy:
+        """The rules of signing in, as the domain knows them."""
+        return SignInPolicy(
+            session_hours=self.session_hours,
+            idle_minutes=self.session_idle_minutes,
+            tries=self.sign_in_tries,
+            address_tries=self.sign_in_address_tries,
+            window_minutes=self.sign_in_window_minutes,
+        )

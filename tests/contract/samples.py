@@ -1,0 +1,64 @@
+"""One event of each kind, with nobody's data in it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from shared import events
+
+if TYPE_CHECKING:
+    from shared.events import Event
+
+ID = UUID("5b0a3f0e-7a52-4a2c-9f0b-7d9d5b1f3c11")
+MOMENT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+ENDED = {"version": 2, "application_id": ID, "language": "zh-TW", "for_notify": "k1.AAAA"}
+
+DATA: dict[type[Event], dict[str, Any]] = {
+    events.CodeIssued: {"channel": "email", "language": "en", "expires_at": MOMENT, "for_notify": "k1.AAAA"},
+    events.ApplicationSubmitted: {"number": "20261124-7K3FQ9", "language": "vi", "for_notify": "k1.AAAA"},
+    events.BindingSubmitted: {
+        "version": 1,
+        "application_id": ID,
+        "application_number": "20261124-7K3FQ9",
+        "student_id": "student-1",
+        "school_id": "school-1",
+        "class_id": "class-1",
+        "relation": "maternal_grandmother",
+        "submitted_at": MOMENT,
+        "statement_version": "2026-11",
+        "for_review": "k1.AAAA",
+    },
+    events.BindingApproved: {**ENDED, "opens_account": True},
+    events.BindingRefused: ENDED,
+    events.BindingWithdrawn: ENDED,
+    events.AccountOpened: {"language": "id", "first_password_until": MOMENT, "for_notify": "k1.AAAA"},
+    events.SchoolUpdated: {
+        "revision": 3,
+        "code": "353601",
+        "name": "市立內湖國小",
+        "level": "elementary",
+        "active": True,
+    },
+    events.ClassUpdated: {
+        "revision": 3,
+        "school_id": "school-1",
+        "name": "五年一班",
+        "teacher_ids": ["teacher-1"],
+        "active": True,
+    },
+    events.TeacherUpdated: {
+        "revision": 3,
+        "school_id": "school-1",
+        "role": "teacher",
+        "active": True,
+        "for_review": "k1.AAAA",
+    },
+    events.DecisionMade: {"outcome": "refuse", "decided_by": "teacher-1", "for_binding": "k1.AAAA"},
+}
+
+
+def of(event: type[Event]) -> Event:
+    """An event of this kind."""
+    return event.of("sample", ID, **DATA[event])

@@ -1,0 +1,369 @@
+"""From an event to what a mail server or an SMS provider gets."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from aiohttp import web
+
+from integration.notify.world import (
+    CODE,
+    MOBILE,
+    PARENT,
+    REASON,
+    World,
+    make_account,
+    make_application,
+    make_approval,
+    make_code,
+    make_refusal,
+    make_withdrawal,
+)
+from notify_service import use_cases
+from notify_service.delivery import Delivery
+from notify_service.domain import FOR_A_NOTICE
+from notify_service.smtp import Smtp
+from shared.logs import correlation_id
+from shared.sealing import SealingKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from notify_service.providers import Message
+    from notify_service.settings import Settings
+    from shared.events import Event
+    from support.databases import Clock
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (make_code, CODE),
+        (make_application, "K26-000123"),
+        (make_approval, "通過了"),
+        (make_refusal, REASON),
+        (make_withdrawal, "取消"),
+        (make_account, "最後六碼"),
+    ],
+)
+async def test_each_notice_goes_out_once_though_its_event_comes_twice(
+    world: World, make: Callable[[], Event], says: str
+):
+    event = make()
+
+    await asyncio.gather(world.hear(event), world.hear(event))
+    await world.deliver_due()
+    await world.deliver_due()
+
+    (mail,) = world.mail_server.mails
+    assert mail["To"] == PARENT
+    for form in ("plain", "html"):
+        body = mail.get_body((form,))
+        assert body
+        assert says in body.get_content()
+
+
+async def test_a_state_that_is_told_again_under_a_new_event_id_sends_nothing(world: World):
+    binding = uuid4()
+    await world.hear(make_withdrawal(binding))
+    await world.hear(make_withdrawal(binding))
+    await world.deliver_due()
+    assert len(world.mail_server.mails) == 1
+
+    await world.hear(make_withdrawal(binding, version=4))
+    await world.deliver_due()
+    assert len(world.mail_server.mails) == 2
+
+
+async def test_an_approval_that_opens_an_account_leaves_the_word_to_the_account(world: World):
+    assert await world.hear(make_approval(opens_account=True))
+
+    assert await world.messages() == []
+
+
+async def test_a_temporary_failure_is_tried_again_later_as_the_same_mail(world: World, clock: Clock):
+    world.mail_server.to_recipient = ["450 greylisted, come back"]
+    await world.hear(make_withdrawal())
+
+    await world.deliver_due()
+    waiting = await world.message()
+    assert (waiting["state"], waiting["tries"], waiting["last_error"]) == ("waiting", 1, "SMTPRecipientRefused 450")
+    assert await world.deliver_due() == 0
+
+    await clock.shift(timedelta(minutes=2))
+    await world.deliver_due()
+
+    (mail,) = world.mail_server.mails
+    sent = await world.message()
+    assert (sent["state"], sent["tries"], sent["provider"]) == ("sent", 2, "smtp")
+    assert mail["Message-ID"] == f"<{sent['id']}@bind.example>"
+    assert mail["Date"].datetime == sent["created_at"].replace(microsecond=0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"to_recipient": ["550 no such user"]}, "SMTPRecipientRefused 550"),
+        ({"to_contents": ["554 refused"]}, "SMTPDataError 554"),
+    ],
+)
+async def test_a_permanent_failure_is_the_end(world: World, clock: Clock, answers: dict[str, list[str]], reason: str):
+    vars(world.mail_server).update(answers)
+    await world.hear(make_withdrawal())
+
+    await world.deliver_due()
+    await clock.shift(timedelta(days=1))
+    await world.deliver_due()
+
+    failed = await world.message()
+    assert (failed["state"], failed["tries"], failed["last_error"]) == ("failed", 1, reason)
+    assert failed["letter"] is None
+    assert world.mail_server.mails == []
+
+
+async def test_a_refused_sender_is_ours_to_mend_and_fails_no_mail(world: World):
+    world.mail_server.to_sender = ["550 relaying denied"]
+    await world.hear(make_withdrawal())
+
+    await world.deliver_due()
+
+    waiting = await world.message()
+    assert (waiting["state"], waiting["last_error"]) == ("waiting", "SMTPSenderRefused 550")
+
+
+async def test_a_server_without_starttls_gets_nothing_in_the_clear(world: World, settings: Settings):
+    await world.hear(make_withdrawal())
+
+    await world.deliver_due(email=Smtp(settings.model_copy(update={"smtp_tls": "starttls"})))
+
+    assert (await world.message())["state"] == "waiting"
+    assert world.mail_server.mails == []
+
+
+async def test_the_last_try_is_the_end(world: World):
+    world.mail_server.to_recipient = ["450 later"]
+    await world.hear(make_withdrawal())
+    await world.execute("UPDATE messages SET tries = $1", FOR_A_NOTICE.tries - 1)
+
+    await world.deliver_due()
+
+    failed = await world.message()
+    assert (failed["state"], failed["letter"]) == ("failed", None)
+
+
+async def test_an_expired_code_is_dropped(world: World, clock: Clock):
+    await world.hear(make_code())
+    await clock.shift(timedelta(hours=1, minutes=1))
+
+    assert await world.deliver_due() == 0
+
+    dropped = await world.message()
+    assert (dropped["state"], dropped["tries"], dropped["letter"]) == ("dropped", 0, None)
+    assert world.mail_server.mails == []
+
+
+async def test_a_notice_is_dropped_after_some_days(world: World, clock: Clock):
+    await world.hear(make_withdrawal())
+    await clock.shift(FOR_A_NOTICE.life)
+
+    await world.deliver_due()
+
+    assert (await world.message())["state"] == "dropped"
+    assert world.mail_server.mails == []
+
+
+async def test_what_waits_is_sealed_and_gone_when_sent(world: World):
+    await world.hear(make_code())
+    await world.hear(make_code("sms"))
+    await world.hear(make_refusal())
+
+    async with world.notify.database.connection() as connection:
+        for table in ("messages", "inbox", "outbox", "mailbox"):
+            stored = str(await connection.fetch(f"SELECT t::text FROM {table} AS t"))  # noqa: S608 - four names from above
+            for secret in (PARENT, MOBILE, CODE, "吳大寶", "王小美", REASON):
+                assert secret not in stored
+    assert all(message["letter"] for message in await world.messages())
+
+    await world.deliver_due()
+
+    assert {(message["state"], message["letter"]) for message in await world.messages()} == {("sent", None)}
+
+
+async def test_a_letter_opens_in_its_own_row_only(world: World):
+    await world.hear(make_withdrawal())
+    await world.hear(make_refusal())
+    await world.execute("UPDATE messages SET letter = (SELECT letter FROM messages WHERE kind = 'refused')")
+
+    await world.deliver_due()
+
+    assert len(world.mail_server.mails) == 1
+
+
+async def test_no_two_workers_claim_the_same_message(world: World):
+    for _ in range(20):
+        await world.hear(make_withdrawal())
+
+    claims = await asyncio.gather(*(world.claim(8) for _ in range(4)))
+
+    claimed = [message["id"] for claim in claims for message in claim]
+    assert len(claimed) == len(set(claimed)) == 20
+
+
+async def test_a_claim_that_was_never_released_ends_and_is_counted(world: World, clock: Clock):
+    await world.hear(make_withdrawal())
+    await world.claim()
+    assert await world.deliver_due() == 0
+
+    await clock.shift(use_cases.LEASE)
+    assert await world.deliver_due() == 1
+
+    sent = await world.message()
+    assert (sent["state"], sent["tries"], sent["unsure"]) == ("sent", 2, 1)
+    assert len(world.mail_server.mails) == 1
+
+
+async def test_a_code_goes_before_the_notices_that_wait(world: World):
+    for _ in range(3):
+        await world.hear(make_withdrawal())
+    await world.hear(make_code())
+
+    (first,) = await world.claim(1)
+
+    assert first["kind"] == "code"
+
+
+class Slow:
+    """A provider that lets three messages in, and none out before it is told to go on."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.inside = self.most = self.sent = 0
+        self.full, self.go_on, self.all_sent = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def send(self, _message: Message) -> None:
+        """Take a message, slowly."""
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        if self.inside == 3:
+            self.full.set()
+        await self.go_on.wait()
+        self.inside -= 1
+        self.sent += 1
+        if self.sent == 7:
+            self.all_sent.set()
+
+
+async def test_a_worker_sends_several_at_once_and_no_more_than_it_may(world: World):
+    for _ in range(7):
+        await world.hear(make_withdrawal())
+    slow = Slow()
+    worker = asyncio.create_task(Delivery(world.with_providers(email=slow), concurrency=3, patience_seconds=5).run())
+
+    await asyncio.wait_for(slow.full.wait(), 10)
+    slow.go_on.set()
+    await asyncio.wait_for(slow.all_sent.wait(), 10)
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+
+    assert slow.most == 3
+    assert {message["state"] for message in await world.messages()} == {"sent"}
+
+
+async def test_an_outcome_waits_for_a_database_that_is_away(world: World, monkeypatch: pytest.MonkeyPatch):
+    await world.hear(make_withdrawal())
+    (claimed,) = await world.claim()
+    faults = [ConnectionRefusedError(), asyncpg.ConnectionDoesNotExistError()]
+    connection = world.notify.database.connection
+
+    def away() -> Any:  # noqa: ANN401 - whatever the database gives
+        if faults:
+            raise faults.pop()
+        return connection()
+
+    monkeypatch.setattr(world.notify.database, "connection", away)
+    monkeypatch.setattr(use_cases, "DATABASE_AWAY_SECONDS", 0)
+    await use_cases.deliver(world.notify, claimed)
+
+    assert len(world.mail_server.mails) == 1
+    assert (await world.message())["state"] == "sent"
+
+
+async def test_a_letter_that_does_not_open_waits_and_holds_up_no_other(world: World):
+    await world.hear(make_withdrawal())
+    await world.execute("UPDATE messages SET letter = $1", SealingKeys({"sample": bytes(32)}).seal("{}", "messages:"))
+    await world.hear(make_refusal())
+
+    await world.deliver_due()
+
+    first, second = await world.messages()
+    assert (first["state"], first["last_error"]) == ("waiting", "UnsealError")
+    assert second["state"] == "sent"
+    assert len(world.mail_server.mails) == 1
+
+
+async def test_a_message_is_sent_under_the_correlation_id_of_its_event(world: World):
+    seen = []
+
+    class Noting:
+        name = "noting"
+
+        async def send(self, _message: Message) -> None:
+            seen.append(correlation_id())
+
+    event = make_withdrawal().model_copy(update={"correlationid": "a-chain-of-causes"})
+    await world.hear(event)
+    await asyncio.create_task(world.deliver_due(email=Noting()))
+
+    assert seen == ["a-chain-of-causes"]
+
+
+async def test_an_sms_is_posted_with_token_and_idempotency_key(world: World):
+    await world.hear(make_code("sms"))
+    await world.deliver_due()
+
+    ((headers, body),) = world.sms_server.posts
+    sent = await world.message()
+    assert (sent["state"], sent["provider"]) == ("sent", "sms-http")
+    assert headers["Authorization"] == "Bearer a token"
+    assert headers["Idempotency-Key"] == str(sent["id"])
+    assert body["to"] == MOBILE
+    assert body["sender"] == "Kinbind"
+    assert body["text"].startswith(f"{CODE} ")
+
+
+async def test_an_sms_provider_that_is_busy_is_asked_again_with_the_same_key(world: World, clock: Clock):
+    world.sms_server.answers = [web.Response(status=503)]
+    await world.hear(make_code("sms"))
+    await world.deliver_due()
+    assert (await world.message())["last_error"] == "HTTP 503"
+
+    await clock.shift(timedelta(seconds=10))
+    await world.deliver_due()
+
+    first, second = (headers["Idempotency-Key"] for headers, _ in world.sms_server.posts)
+    assert first == second
+    assert (await world.message())["state"] == "sent"
+
+
+async def test_an_sms_that_the_provider_refuses_has_failed(world: World):
+    world.sms_server.answers = [web.Response(status=422)]
+    await world.hear(make_code("sms"))
+    await world.deliver_due()
+
+    failed = await world.message()
+    assert (failed["state"], failed["last_error"], failed["letter"]) == ("failed", "HTTP 422", None)
+
+
+async def test_a_redirect_takes_the_code_nowhere(world: World):
+    world.sms_server.answers = [web.Response(status=307, headers={"Location": world.sms_server.url})]
+    await world.hear(make_code("sms"))
+    await world.deliver_due()
+
+    assert len(world.sms_server.posts) == 1
+    assert (await world.message())["last_error"] == "HTTP 307"

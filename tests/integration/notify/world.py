@@ -1,0 +1,213 @@
+"""What notify's tests work with: events about a made-up parent, a mail server, an SMS provider, and notify between."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from aiohttp import web
+
+from notify_service import use_cases
+from shared import inbox
+from shared.events import (
+    AccountOpened,
+    AccountToAnnounce,
+    Addressee,
+    AddresseeWithReason,
+    ApplicationSubmitted,
+    ApplicationToAcknowledge,
+    BindingApproved,
+    BindingRefused,
+    BindingWithdrawn,
+    CodeIssued,
+    CodeToSend,
+    Event,
+    SubmittedStudent,
+)
+from shared.sealing import SealingKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from email.message import EmailMessage
+    from uuid import UUID
+
+    import asyncpg
+    from aiosmtpd.smtp import SMTP, Envelope, Session
+
+    from notify_service.providers import Provider
+    from notify_service.use_cases import Notify
+
+PARENT = "mei.wang@example.org"
+MOBILE = "+886912345678"
+CODE = "049497"
+REASON = "關係與簽名不符"
+LATER = datetime.now(UTC) + timedelta(hours=1)
+ADDRESSEE = {"email": PARENT, "parent_name": "王小美", "student_name": "吳大寶"}
+
+
+def sample_keys(name: str) -> SealingKeys:
+    """The development key of that name."""
+    return SealingKeys({"sample": hashlib.sha256(f"kinbind sample key {name}".encode()).digest()})
+
+
+# --- events ---
+
+
+def make_code(channel: str = "email", expires_at: datetime = LATER) -> CodeIssued:
+    """A code by e-mail or SMS."""
+    contact = PARENT if channel == "email" else MOBILE
+    event = CodeIssued.of("otp", uuid4(), channel=channel, language="zh-TW", expires_at=expires_at)
+    return event.sealed(sample_keys("KEY_OTP_NOTIFY"), for_notify=CodeToSend(contact=contact, code=CODE))
+
+
+def make_application() -> ApplicationSubmitted:
+    """An application for one child."""
+    students = [SubmittedStudent(name="吳大寶", school="市立中正國小")]
+    known = ApplicationToAcknowledge(email=PARENT, parent_name="王小美", students=students)
+    event = ApplicationSubmitted.of("binding", uuid4(), number="K26-000123", language="zh-TW")
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=known)
+
+
+def make_approval(*, opens_account: bool = False) -> BindingApproved:
+    """An approval, for a parent with an account or without."""
+    event = BindingApproved.of("binding", uuid4(), **_ended(), opens_account=opens_account)
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=Addressee(**ADDRESSEE))
+
+
+def make_refusal() -> BindingRefused:
+    """A refusal with a reason."""
+    event = BindingRefused.of("binding", uuid4(), **_ended())
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=AddresseeWithReason(**ADDRESSEE, reason=REASON))
+
+
+def make_withdrawal(binding: UUID | None = None, *, version: int = 2, **who: str) -> BindingWithdrawn:
+    """A withdrawal."""
+    event = BindingWithdrawn.of("binding", binding or uuid4(), **_ended(version))
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=Addressee(**(ADDRESSEE | who)))
+
+
+def make_account() -> AccountOpened:
+    """An account that was opened."""
+    event = AccountOpened.of("binding", uuid4(), language="zh-TW", first_password_until=LATER)
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=AccountToAnnounce(**ADDRESSEE))
+
+
+def _ended(version: int = 2) -> dict[str, Any]:
+    return {"version": version, "application_id": uuid4(), "language": "zh-TW"}
+
+
+# --- whom notify talks to ---
+
+
+@dataclass
+class MailServer:
+    """aiosmtpd's handler: gives the answers that it is told, then accepts; ``mails`` is what it accepted."""
+
+    port: int = 0
+    to_sender: list[str] = field(default_factory=list)
+    to_recipient: list[str] = field(default_factory=list)
+    to_contents: list[str] = field(default_factory=list)
+    mails: list[EmailMessage] = field(default_factory=list)
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Answer MAIL FROM."""
+        if self.to_sender:
+            return self.to_sender.pop(0)
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Answer RCPT TO."""
+        if self.to_recipient:
+            return self.to_recipient.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        """Answer the end of the contents."""
+        if self.to_contents:
+            return self.to_contents.pop(0)
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"
+
+
+@dataclass
+class SmsServer:
+    """Stands in the provider's place; ``posts`` are headers and body of every request."""
+
+    url: str = ""
+    answers: list[web.Response] = field(default_factory=list)
+    posts: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer as told, else accept."""
+        self.posts.append((dict(request.headers), await request.json()))
+        return self.answers.pop(0) if self.answers else web.json_response({"accepted": True}, status=202)
+
+
+# --- notify between them ---
+
+EFFECTS: dict[type[Event], Callable[[Notify, Any, Any], Awaitable[None]]] = {
+    CodeIssued: use_cases.send_code,
+    ApplicationSubmitted: use_cases.acknowledge_application,
+    BindingApproved: use_cases.tell_approval,
+    BindingRefused: use_cases.tell_refusal,
+    BindingWithdrawn: use_cases.tell_withdrawal,
+    AccountOpened: use_cases.announce_account,
+}
+
+
+@dataclass
+class World:
+    """Notify's use cases on a fresh database, between the two servers."""
+
+    notify: Notify
+    mail_server: MailServer
+    sms_server: SmsServer
+
+    async def hear(self, event: Event) -> bool:
+        """What a consumer does with an event."""
+        return await inbox.once(self.notify.database, "notify", event, partial(EFFECTS[type(event)], self.notify))
+
+    async def claim(self, most: int = 20) -> list[asyncpg.Record]:
+        """What the delivery worker would send now."""
+        claimed, _ = await use_cases.claim_due(self.notify, most)
+        return claimed
+
+    async def deliver_due(self, **providers: Provider) -> int:
+        """One round of the delivery worker, with other providers where they are given; how many were tried."""
+        claimed = await self.claim()
+        for row in claimed:
+            await use_cases.deliver(self.with_providers(**providers), row)
+        return len(claimed)
+
+    def with_providers(self, **providers: Provider) -> Notify:
+        """The use cases with these providers in place of theirs."""
+        return dataclasses.replace(self.notify, providers={**self.notify.providers, **providers})
+
+    async def execute(self, statement: str, *values: object) -> None:
+        """Change the database behind notify's back."""
+        async with self.notify.database.connection() as connection:
+            await connection.execute(statement, *values)
+
+    async def messages(self) -> list[asyncpg.Record]:
+        """The rows of all messages, oldest first."""
+        async with self.notify.database.connection() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch("SELECT * FROM messages ORDER BY created_at")
+        return rows
+
+    async def message(self) -> asyncpg.Record:
+        """The row of the only message."""
+        (only,) = await self.messages()
+        return only

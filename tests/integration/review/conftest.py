@@ -1,0 +1,259 @@
+"""A database of its own for each test, from a migrated template; the app on it; and a stand-in for binding."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from review_service import use_cases
+from review_service.app import make_app
+from review_service.settings import Settings
+from review_service.use_cases import NewAccount, Review, Teacher
+from shared import events
+from shared.inbox import once
+from shared.migrations import migrate
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from shared.events import Event
+
+POSTGRES = os.environ.get("KINBIND_POSTGRES_URL", "")
+RABBITMQ = os.environ.get("KINBIND_RABBITMQ_URL", "")
+MANAGEMENT = os.environ.get("KINBIND_RABBITMQ_MANAGEMENT_URL", "")
+Query = Callable[..., Awaitable[list[asyncpg.Record]]]
+Visit = Callable[..., Awaitable[httpx.AsyncClient]]
+AsTeacher = Callable[[str], Teacher]
+
+PASSWORD = "a long enough one"
+ORIGIN = "http://review.test"
+
+
+def _at(database: str, user: str = "") -> str:
+    parts = urlsplit(POSTGRES)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{user}@{host}" if user else parts.netloc, path=f"/{database}"))
+
+
+async def _admin(sql: str, database: str = "postgres") -> None:
+    connection = await asyncpg.connect(_at(database))
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[str]:
+    """A migrated database to copy."""
+    name = f"kinbind_review_{uuid4().hex[:12]}"
+    asyncio.run(_make_template(name))
+    yield name
+    asyncio.run(_admin(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _make_template(name: str) -> None:
+    await _admin(f"CREATE DATABASE {name}")
+    await _admin("CREATE SCHEMA review AUTHORIZATION review", name)
+    await migrate(_at(name, "review"), "review_service")
+
+
+@pytest.fixture
+async def dsn(template: str) -> AsyncIterator[str]:
+    """A fresh database with every migration applied."""
+    name = f"kinbind_review_{uuid4().hex[:12]}"
+    await _admin(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _at(name, "review")
+    await _admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def vhost() -> AsyncIterator[str]:
+    """The URL of a fresh RabbitMQ virtual host."""
+    name = f"review-{uuid4().hex[:12]}"
+    async with httpx.AsyncClient(base_url=MANAGEMENT) as management:
+        (await management.put(f"/api/vhosts/{name}")).raise_for_status()
+        user = urlsplit(RABBITMQ).username
+        rights = {"configure": ".*", "write": ".*", "read": ".*"}
+        (await management.put(f"/api/permissions/{name}/{user}", json=rights)).raise_for_status()
+        yield urlunsplit(urlsplit(RABBITMQ)._replace(path=f"/{name}"))
+        await management.delete(f"/api/vhosts/{name}")
+
+
+@pytest.fixture
+def settings(dsn: str) -> Settings:
+    """Three tries, so that limits are soon reached."""
+    return Settings(database_url=SecretStr(dsn), sign_in_tries=3, sign_in_address_tries=20)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Starlette]:
+    """The app with its database, and without a broker: what it publishes stays in the outbox."""
+    app = make_app(settings)
+    database = app.state.site.review.database
+    await database.open()
+    yield app
+    await database.close()
+
+
+@pytest.fixture
+def review(app: Starlette) -> Review:
+    """What the use cases work with."""
+    review: Review = app.state.site.review
+    return review
+
+
+def make_school(school_id: str, **overrides: object) -> events.SchoolUpdated:
+    """A school's roster event."""
+    data = {"revision": 1, "code": school_id, "name": f"學校{school_id}", "level": "elementary", "active": True}
+    return events.SchoolUpdated.of("binding", school_id, **(data | overrides))
+
+
+def make_class(class_id: str, **overrides: object) -> events.ClassUpdated:
+    """A class's roster event."""
+    data = {"revision": 1, "school_id": "S-1", "name": f"班級{class_id}", "teacher_ids": ["T-1"], "active": True}
+    return events.ClassUpdated.of("binding", class_id, **(data | overrides))
+
+
+def make_details(**overrides: object) -> events.BindingToReview:
+    """What a teacher is to see of an application."""
+    data = {
+        "student_name": "王大明",
+        "parent_name": "王曉明",
+        "relation_text": "",
+        "national_id_masked": "F2******86",
+        "email_masked": "wa***@example.com",
+        "phone_masked": "09*****678",
+        "signature": {"strokes": [[(10, 20), (30, 40)], [(50, 60)]]},
+    }
+    return events.BindingToReview.model_validate(data | overrides)
+
+
+class Binding:
+    """Tells review what binding would, and applies it as review's consumers do."""
+
+    school = staticmethod(make_school)
+    class_ = staticmethod(make_class)
+    details = staticmethod(make_details)
+
+    def __init__(self, review: Review) -> None:
+        self.review = review
+
+    async def tell(self, event: Event) -> bool:
+        """Deliver an event; whether it was new."""
+        effects: dict[str, Callable[..., Awaitable[None]]] = {
+            events.SchoolUpdated.TYPE: use_cases.learn_school,
+            events.ClassUpdated.TYPE: use_cases.learn_class,
+            events.TeacherUpdated.TYPE: partial(use_cases.learn_teacher, self.review),
+            events.BindingSubmitted.TYPE: partial(use_cases.take_submission, self.review),
+        }
+        return await once(self.review.database, "review", event, effects.get(event.type, use_cases.take_settlement))
+
+    async def tell_roster(self) -> None:
+        """Two schools: one with two classes and an administrator, another with one class and an administrator."""
+        for school in ("S-1", "S-2"):
+            await self.tell(make_school(school))
+        for class_, school, teachers in (
+            ("C-1", "S-1", ["T-1", "T-2"]),
+            ("C-2", "S-1", ["T-3"]),
+            ("C-9", "S-2", ["T-9"]),
+        ):
+            await self.tell(make_class(class_, school_id=school, teacher_ids=teachers))
+        for teacher, school, role in (
+            ("T-1", "S-1", "teacher"),
+            ("T-2", "S-1", "teacher"),
+            ("T-3", "S-1", "teacher"),
+            ("A-1", "S-1", "administrator"),
+            ("T-9", "S-2", "teacher"),
+            ("A-9", "S-2", "administrator"),
+        ):
+            await self.tell(self.teacher(teacher, school_id=school, role=role))
+
+    def teacher(self, teacher_id: str, *, name: str = "", **overrides: object) -> events.TeacherUpdated:
+        """A teacher's roster event."""
+        data = {"revision": 1, "school_id": "S-1", "role": "teacher", "active": True} | overrides
+        details = events.TeacherForReview(name=name or f"老師{teacher_id}", email="teacher@example.edu.tw")
+        return events.TeacherUpdated.of("binding", teacher_id, **data).sealed(
+            self.review.from_binding, for_review=details
+        )
+
+    def submission(
+        self, binding_id: UUID | None = None, *, details: events.BindingToReview | None = None, **overrides: object
+    ) -> events.BindingSubmitted:
+        """An application's event."""
+        data = {
+            "version": 1,
+            "application_id": uuid4(),
+            "application_number": "K26-0001",
+            "student_id": "ST-1",
+            "school_id": "S-1",
+            "class_id": "C-1",
+            "relation": "father",
+            "submitted_at": "2026-11-20T08:00:00Z",
+            "statement_version": "2026-11",
+        } | overrides
+        return events.BindingSubmitted.of("binding", binding_id or uuid4(), **data).sealed(
+            self.review.from_binding, for_review=details or make_details()
+        )
+
+    async def submit(self, **overrides: object) -> UUID:
+        """An application that waits; its binding's id."""
+        event = self.submission(**overrides)
+        await self.tell(event)
+        return UUID(event.subject)
+
+
+@pytest.fixture
+async def binding(review: Review) -> Binding:
+    """Binding, having told the roster."""
+    binding = Binding(review)
+    await binding.tell_roster()
+    return binding
+
+
+@pytest.fixture
+def as_teacher() -> AsTeacher:
+    """The signed-in teacher of that id."""
+    return lambda teacher_id: Teacher(teacher_id, f"老師{teacher_id}", "teacher", "學校S-1")
+
+
+@pytest.fixture
+async def visit(app: Starlette, review: Review) -> AsyncIterator[Visit]:
+    """A browser at the app, signed in as the teacher of that id; of nobody without one."""
+    clients = []
+
+    async def visit(teacher_id: str = "") -> httpx.AsyncClient:
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN, headers={"origin": ORIGIN})
+        clients.append(client)
+        if teacher_id:
+            account = NewAccount(teacher_id, f"user-{teacher_id}", PASSWORD)
+            await use_cases.open_accounts(review.database, review.passwords, [account])
+            answer = await client.post("/sign-in", data={"username": account.username, "password": PASSWORD})
+            assert answer.status_code == 303
+        return client
+
+    yield visit
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def query(review: Review) -> Query:
+    """Rows of the service's own database."""
+
+    async def query(sql: str, *values: object) -> list[asyncpg.Record]:
+        async with review.database.connection() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            return rows
+
+    return query

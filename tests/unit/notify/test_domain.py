@@ -1,0 +1,33 @@
+from datetime import timedelta
+
+import pytest
+
+from notify_service.domain import FOR_A_CODE, FOR_A_NOTICE, Kind, patience, wait_after
+
+
+def test_waits_double_up_to_the_longest():
+    waits = [wait_after(Kind.CODE, tries, jitter=0) for tries in range(1, 8)]
+
+    assert [wait.total_seconds() for wait in waits if wait] == [2, 4, 8, 16, 32, 60, 60]
+
+
+def test_jitter_takes_off_up_to_half():
+    assert wait_after(Kind.REFUSED, 1, jitter=1) == FOR_A_NOTICE.first_wait / 2
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_last_try_is_the_last(kind: Kind):
+    assert wait_after(kind, patience(kind).tries - 1, jitter=0) is not None
+    assert wait_after(kind, patience(kind).tries, jitter=0) is None
+
+
+def test_a_notice_is_tried_for_days():
+    waits = [wait_after(Kind.APPROVED, tries, jitter=1) for tries in range(1, FOR_A_NOTICE.tries)]
+
+    assert sum((wait for wait in waits if wait), timedelta()) > timedelta(days=2)
+
+
+def test_a_code_is_tried_for_about_an_hour():
+    waits = [wait_after(Kind.CODE, tries, jitter=0.5) for tries in range(1, FOR_A_CODE.tries)]
+
+    assert timedelta(minutes=30) < sum((wait for wait in waits if wait), timedelta()) < timedelta(hours=2)
