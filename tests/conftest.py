@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from local_stack.servers import Servers
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the browser come last: Playwright keeps a loop running in this thread, and other tests start theirs."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """PostgreSQL and RabbitMQ, for the whole run."""
