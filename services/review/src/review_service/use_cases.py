@@ -313,7 +313,7 @@ async def sign_in(review: Review, username: str, password: str, client_address: 
         name = domain.parse_username(username)
     except BadUsernameError:
         name = ""  # nobody's: counted and refused like any other
-    await _count_try(review, name, client_address)
+    await _count_try(review, name or username, client_address)
     async with review.database.connection() as connection:
         account = await storage.account(connection, name)
     if not await review.passwords.verify(account["password_hash"] if account else None, password) or not account:
