@@ -22,6 +22,17 @@ NUMBER_LENGTH = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Applicant:
+    """Who applies, after all checks: the account's data where there is one."""
+
+    person_hash: str
+    national_id: str
+    name: str
+    email: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
 class BindingView:
     """One child of an application as its parent sees it. ``state`` is pending, approved, refused or withdrawn."""
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from binding_service.accounts import storage as account_storage
 from binding_service.applications import domain, facts, storage
-from binding_service.applications.domain import BindingView
+from binding_service.applications.domain import Applicant, BindingView
 from binding_service.drafts import storage as draft_storage
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import (
@@ -39,17 +39,6 @@ if TYPE_CHECKING:
     from shared.events import Event, Language
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Applicant:
-    """Who applies, after all checks: the account's data where there is one."""
-
-    person_hash: str
-    national_id: str
-    name: str
-    email: str
-    phone: str
 
 
 @dataclass(frozen=True, slots=True)
