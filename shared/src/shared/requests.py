@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 from aio_pika import Message
 from aio_pika import exceptions as pika_errors
+from aio_pika.channel import Channel as PlainChannel
 from aiormq import exceptions as amqp_errors
 from pydantic import AwareDatetime
 
@@ -58,7 +59,8 @@ class Requester:
                 channel = await self._open_channel()
                 await channel.default_exchange.publish(self._message(exchange_id, request), request_queue(queue).name)
                 return answer.model_validate_json(await future)
-        except (TimeoutError, ConnectionError, pika_errors.AMQPError, amqp_errors.AMQPError) as fault:
+        # A channel asked of a connection that is just being replaced is aiormq's RuntimeError.
+        except (TimeoutError, ConnectionError, pika_errors.AMQPError, amqp_errors.AMQPError, RuntimeError) as fault:
             log.warning("no answer", queue=queue, fault=type(fault).__name__)
             raise NoAnswerError from fault
         finally:
@@ -82,7 +84,9 @@ class Requester:
                     # A robust connection remembers each channel that it was asked for while away, for ever.
                     raise ConnectionError
                 connection = await self._bus.broker.connect()
-                self._channel = await connection.channel(on_return_raises=True)
+                # Not one of the connection's own channels: those come back by themselves after the broker was away,
+                # open but without the consumer that direct reply-to insists on.
+                self._channel = await PlainChannel(connection, on_return_raises=True)
                 queue = await self._channel.get_queue(REPLY_TO, ensure=False)
                 await queue.consume(self._take, no_ack=True)
             return self._channel

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY_BYTES = 32
-PASSWORD_BYTES = 16
+PASSWORD_BYTES = 9
 
 
 class Kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -27,7 +27,7 @@ class StackError(Exception):
 class Postgres:
     """A PostgreSQL server; ``url`` is that of a role that may create roles and databases."""
 
-    url: str
+    url: str = field(repr=False)
 
     @property
     def place(self) -> str:
@@ -47,8 +47,8 @@ class Postgres:
 class RabbitMQ:
     """A RabbitMQ server: AMQP, and the management plugin's HTTP API with the same login."""
 
-    url: str
-    management_url: str
+    url: str = field(repr=False)
+    management_url: str = field(repr=False)
 
     @property
     def place(self) -> str:

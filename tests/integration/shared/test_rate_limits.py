@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared import rate_limits
+from shared.rate_limits import Limit
+
+if TYPE_CHECKING:
+    from shared.database import Database
+    from support.databases import Clock
+
+HOURLY = Limit("hourly", 3, timedelta(hours=1))
+DAILY = Limit("daily", 4, timedelta(days=1))
+
+
+async def hit(database: Database, *limits: Limit, subject: str = "somebody") -> timedelta | None:
+    async with database.transaction() as connection:
+        return await rate_limits.hit(connection, [(limit, subject) for limit in limits])
+
+
+async def test_hits_up_to_the_limit_are_allowed_and_the_next_is_told_how_long_to_wait(database: Database) -> None:
+    assert [await hit(database, HOURLY) for _ in range(3)] == [None] * 3
+    wait = await hit(database, HOURLY)
+    assert wait is not None
+    assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+
+
+async def test_the_window_slides(database: Database, clock: Clock) -> None:
+    assert await hit(database, HOURLY) is None
+    await clock.shift(timedelta(minutes=30))
+    assert [await hit(database, HOURLY) for _ in range(2)] == [None] * 2
+    await clock.shift(timedelta(minutes=59))
+    wait = await hit(database, HOURLY)
+    assert wait is not None
+    assert wait <= timedelta(minutes=1)
+    # The first hit is over an hour old now, the two others are not.
+    await clock.shift(timedelta(minutes=61))
+    assert await hit(database, HOURLY) is None
+    assert await hit(database, HOURLY) is not None
+
+
+async def test_a_refused_hit_is_not_counted(database: Database, clock: Clock) -> None:
+    for _ in range(3):
+        await hit(database, HOURLY)
+    await clock.shift(timedelta(minutes=59))
+    for _ in range(5):
+        assert await hit(database, HOURLY) is not None
+    await clock.shift(timedelta(minutes=61))
+    assert [await hit(database, HOURLY) for _ in range(3)] == [None] * 3
+
+
+async def test_of_several_limits_the_longest_wait_counts(database: Database, clock: Clock) -> None:
+    for _ in range(3):
+        assert await hit(database, HOURLY, DAILY) is None
+    await clock.shift(timedelta(hours=2))
+    assert await hit(database, HOURLY, DAILY) is None
+    wait = await hit(database, HOURLY, DAILY)
+    assert wait is not None
+    assert wait > timedelta(hours=20)
+
+
+async def test_subjects_do_not_share_a_limit(database: Database) -> None:
+    for _ in range(4):
+        await hit(database, HOURLY, subject="one")
+    assert await hit(database, HOURLY, subject="other") is None
+
+
+async def test_of_twenty_hits_at_once_exactly_as_many_as_the_limit_are_allowed(database: Database) -> None:
+    waits = await asyncio.gather(*(hit(database, HOURLY) for _ in range(20)))
+    assert waits.count(None) == 3
+
+
+async def test_limits_in_any_order_do_not_wait_for_each_other_in_a_circle(database: Database) -> None:
+    many, more = Limit("a", 100, timedelta(hours=1)), Limit("b", 100, timedelta(hours=1))
+    orders = [(many, more), (more, many)] * 10
+    assert await asyncio.gather(*(hit(database, *order) for order in orders)) == [None] * 20
+
+
+async def test_a_forgotten_subject_begins_anew(database: Database) -> None:
+    for _ in range(4):
+        await hit(database, HOURLY)
+    async with database.transaction() as connection:
+        await rate_limits.forget(connection, HOURLY.rule, "somebody")
+    assert await hit(database, HOURLY) is None
+
+
+async def test_what_no_longer_counts_is_purged(database: Database, clock: Clock) -> None:
+    await hit(database, HOURLY, subject="long ago")
+    await clock.shift(timedelta(hours=2))
+    await hit(database, HOURLY, subject="just now")
+    async with database.transaction() as connection:
+        assert await rate_limits.purge(connection, timedelta(hours=1)) == 1
+        assert await connection.fetchval("SELECT array_agg(subject) FROM rate_limits") == ["just now"]
