@@ -263,9 +263,12 @@ async def test_a_worker_sends_several_at_once_and_no_more_than_it_may(world: Wor
     for _ in range(7):
         await world.hear(make_withdrawal())
     slow = Slow()
-    worker = asyncio.create_task(Delivery(world.with_providers(email=slow), concurrency=3, patience_seconds=5).run())
+    delivery = Delivery(world.with_providers(email=slow), concurrency=3, patience_seconds=5)
+    worker = asyncio.create_task(delivery.run())
 
     await asyncio.wait_for(slow.full.wait(), 10)
+    await delivery._start_due()
+    await asyncio.sleep(0)
     slow.go_on.set()
     await asyncio.wait_for(slow.all_sent.wait(), 10)
     worker.cancel()

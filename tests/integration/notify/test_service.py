@@ -22,6 +22,7 @@ from integration.notify.world import (
     make_refusal,
     make_withdrawal,
 )
+from notify_service import delivery
 from notify_service.app import make_app
 from shared.bus import EVENTS_EXCHANGE
 from shared.events import BindingWithdrawn
@@ -178,6 +179,15 @@ async def test_what_is_being_sent_comes_to_its_end_when_the_service_stops(
     message = await world.message()
     assert (message["state"], message["claimed"]) == ("sent", False)
     assert len(world.mail_server.mails) == 1
+
+
+async def test_a_message_does_not_wait_for_the_poll(
+    to_mailbox: Settings, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delivery, "POLL_SECONDS", 3600)
+    async with serving(to_mailbox) as client:
+        await tell(channel, make_withdrawal())
+        assert len(await mailbox(client)) == 1
 
 
 async def test_what_another_process_queued_and_did_not_send_goes_out(world: World, to_mailbox: Settings):

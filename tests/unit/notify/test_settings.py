@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 
 from notify_service.app import make_app
@@ -23,11 +25,21 @@ def test_production_does_not_start_without_its_channels(given: dict[str, str], m
         make_app(make_settings(environment="production", **given))
 
 
-def test_production_does_not_start_with_sample_keys():
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        ("key_otp_notify", "KEY_OTP_NOTIFY"),
+        ("key_binding_notify", "KEY_BINDING_NOTIFY"),
+        ("key_store", "NOTIFY_KEY_STORE"),
+    ],
+)
+def test_production_does_not_start_without_each_of_its_keys(missing: str, named: str):
+    key = f"k1:{base64.b64encode(bytes(32)).decode()}"
+    keys = {"key_otp_notify": key, "key_binding_notify": key, "key_store": key} | {missing: ""}
     channels = {"smtp_host": "mail.example", "sms_url": "https://sms.example/v1"}
 
-    with pytest.raises(SettingsError, match="KEY_OTP_NOTIFY"):
-        make_app(make_settings(environment="production", **channels))
+    with pytest.raises(SettingsError, match=named):
+        make_app(make_settings(environment="production", **channels, **keys))
 
 
 def test_the_mailbox_page_is_there_while_a_channel_is_not_set_up():

@@ -11,7 +11,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from binding_service import api, consumers, pages
+from binding_service import api, consumers, pages, web
+from binding_service.api_parts import Problem, problem
 from binding_service.context import Binding, Keys
 from binding_service.errors import (
     BindingError,
@@ -21,10 +22,10 @@ from binding_service.errors import (
     ServiceAwayError,
     TooLargeError,
 )
-from binding_service.passwords import Passwords
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.health import health_routes
+from shared.passwords import Passwords
 from shared.requests import Requester
 from shared.service import running
 from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin
@@ -69,7 +70,7 @@ def make_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        responses={"4XX": {"model": api.Problem}, "5XX": {"model": api.Problem}},
+        responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
     app.state.binding = binding
     app.include_router(api.router)
@@ -148,5 +149,5 @@ def answer(
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
     if not request.url.path.startswith(API_PREFIX):
-        return pages.error_page(request, error, status, headers)
-    return JSONResponse(api.problem(error, status), status, headers, media_type="application/problem+json")
+        return web.error_page(request, error, status, headers)
+    return JSONResponse(problem(error, status), status, headers, media_type="application/problem+json")

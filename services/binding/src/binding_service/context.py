@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from binding_service.passwords import Passwords
     from binding_service.settings import Settings
     from shared.database import Database
+    from shared.passwords import Passwords
     from shared.requests import Requester
     from shared.sealing import HashKeys, SealingKeys
 

@@ -9,11 +9,11 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from review_service import consumers, pages
-from review_service.passwords import Passwords
 from review_service.use_cases import Review
 from shared.bus import Bus
 from shared.database import Database
 from shared.health import health_routes
+from shared.passwords import Passwords
 from shared.service import running
 from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin
 from shared.web.pages import static_mounts

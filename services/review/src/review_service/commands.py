@@ -16,9 +16,9 @@ from review_service.errors import (
     UsernameTakenError,
     WeakPasswordError,
 )
-from review_service.passwords import Passwords
 from review_service.use_cases import NewAccount
 from shared.database import DATABASE_FAULTS, Database
+from shared.passwords import Passwords
 from shared.service import Command
 
 if TYPE_CHECKING:

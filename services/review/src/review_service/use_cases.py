@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from review_service.passwords import Passwords
     from shared.database import Connection, Database
     from shared.events import BindingSubmitted, ClassUpdated, SchoolUpdated, TeacherUpdated
+    from shared.passwords import Passwords
     from shared.sealing import HashKeys, SealingKeys
 
 LONGEST_LIST = 100
@@ -313,10 +313,10 @@ async def sign_in(review: Review, username: str, password: str, client_address: 
         name = domain.parse_username(username)
     except BadUsernameError:
         name = ""  # nobody's: counted and refused like any other
-    await _count_try(review, name, client_address)
+    await _count_try(review, name or username, client_address)
     async with review.database.connection() as connection:
         account = await storage.account(connection, name)
-    if not await review.passwords.is_right(account["password_hash"] if account else None, password) or not account:
+    if not await review.passwords.verify(account["password_hash"] if account else None, password) or not account:
         raise SignInRefusedError
     if not account["in_roster"]:
         raise NotInRosterError

@@ -98,8 +98,8 @@ class SameOrigin:
     """Refuses a form or script of another site that would act with the visitor's cookie.
 
     The browser says where a request comes from (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/; the Origin
-    header on older ones; Referer on the oldest). A request without a cookie carries no one's authority and passes, so
-    API clients with a bearer token are not asked. ``allowed`` origins (``https://front.example``) may act as well.
+    header on older ones; Referer on the oldest). Signing somebody in from elsewhere is forging too, so a cookie is not
+    what decides. A bearer token is no browser's doing, and ``allowed`` origins (``https://front.example``) may act.
     """
 
     def __init__(self, app: ASGIApp, allowed: Collection[str] = ()) -> None:
@@ -115,16 +115,16 @@ class SameOrigin:
         await self.app(scope, receive, send)
 
     def _is_forged(self, headers: Headers) -> bool:
-        if "cookie" not in headers:
-            return False
         origin = headers.get("origin")
-        if origin in self._allowed:
+        if origin in self._allowed or "authorization" in headers:
             return False
         site = headers.get("sec-fetch-site")
         if site is not None:
             return site not in {"same-origin", "none"}
-        source = origin or headers.get("referer") or ""
-        return urlsplit(source).netloc != headers.get("host")
+        source = origin or headers.get("referer")
+        if source is not None:
+            return urlsplit(source).netloc != headers.get("host")
+        return "cookie" in headers
 
 
 def say_too_large(_: Request) -> Response:

@@ -1,1 +1,1 @@
-"""The four-step application, and what becomes of it."""
+"""Applications that were sent, and what becomes of them."""

@@ -1,4 +1,4 @@
-"""What an application is, and the rules it keeps. Standard library only, no I/O."""
+"""What becomes of an application, and what a signature is. Standard library only, no I/O."""
 
 from __future__ import annotations
 
@@ -12,20 +12,6 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from uuid import UUID
 
-#: The relations of the guide, by group, in its order.
-LEGAL_REPRESENTATIVES = ("father", "mother")
-GUARDIANS = (
-    "paternal_grandfather",
-    "paternal_grandmother",
-    "maternal_grandfather",
-    "maternal_grandmother",
-    "other",
-)
-RELATIONS = (*LEGAL_REPRESENTATIVES, *GUARDIANS)
-LEVELS = ("elementary", "junior_high", "senior_high", "vocational_high")
-
-LONGEST_NAME = 50
-LONGEST_RELATION = 20
 MAX_SIGNATURE_BYTES = 64 * 1024
 #: A dot or a slip of the finger is no signature.
 FEWEST_POINTS = 8
@@ -36,15 +22,14 @@ NUMBER_LENGTH = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Student:
-    """A child as the roster has it, for one who may know."""
+class Applicant:
+    """Who applies, after all checks: the account's data where there is one."""
 
-    id: str
+    person_hash: str
+    national_id: str
     name: str
-    class_id: str
-    class_name: str
-    school_id: str
-    school_name: str
+    email: str
+    phone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +49,6 @@ class BindingView:
     reason: str
     submitted_at: datetime
     changed_at: datetime
-
-
-def clean_name(text: str) -> str | None:
-    """A person's name, its spaces put in order; None for an empty or too long one, or with control characters."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not name or len(name) > LONGEST_NAME or any(unicodedata.category(letter) == "Cc" for letter in name):
-        return None
-    return name
-
-
-def relation_problem(relation: str, relation_text: str) -> dict[str, str]:
-    """The field that is wrong and the code of its message; empty when all is right."""
-    if relation not in RELATIONS:
-        return {"relation": "choose"}
-    if relation == "other" and not 0 < len(relation_text.strip()) <= LONGEST_RELATION:
-        return {"relation_text": "relation_text"}
-    return {}
 
 
 def signature_problem(strokes: Sequence[Sequence[object]], typed: str, name: str) -> str | None:

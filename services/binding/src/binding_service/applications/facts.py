@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from binding_service.applications.domain import Student
-    from binding_service.applications.draft import DraftStudent
-    from binding_service.applications.use_cases import Applicant
+    from binding_service.applications.domain import Applicant
     from binding_service.context import Keys
+    from binding_service.drafts.domain import Student
+    from binding_service.drafts.draft import DraftStudent
     from shared.events import Event, Language, Signature
 
 

@@ -11,14 +11,13 @@ from argon2.exceptions import InvalidHashError, VerificationError
 #: OWASP's second recommendation (https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html):
 #: 19 MiB, two passes, one lane; about 24 ms here.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-AT_ONCE = 2
 
 
 class Passwords:
-    """Hashes and verifies; each call runs in a thread and waits its turn."""
+    """Hashes and verifies, ``at_once`` at the same time; each call runs in a thread and waits its turn."""
 
-    def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, at_once: int = 2) -> None:
+        self._turns = asyncio.Semaphore(at_once)
 
     async def hash(self, password: str) -> str:
         """The encoded Argon2id hash to store."""

@@ -1,0 +1,94 @@
+"""Sending and following an application, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from binding_service import labels
+from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
+from binding_service.applications import use_cases as applications
+from binding_service.drafts import use_cases as drafts
+from shared.events import Language, Signature
+
+router = APIRouter()
+
+
+class Submission(Body):
+    """The signature under the draft."""
+
+    signature: Signature
+    language: Language = "zh-TW"
+
+
+class SubmissionState(BaseModel):
+    """The application was accepted for review."""
+
+    id: UUID
+    number: str = Field(examples=["20261124-7K3FQ9"])
+
+
+class BindingState(BaseModel):
+    """One child of an application."""
+
+    id: UUID
+    application_number: str
+    student: str
+    school: str
+    class_name: str
+    relation: str
+    relation_label: str
+    state: Literal["pending", "approved", "refused"]
+    state_label: str = Field(examples=["申請", "認證", "不通過"])
+    reason: str = Field(description="The teacher's, for a refusal.")
+    submitted_at: datetime
+    changed_at: datetime
+
+
+@router.post("/applications", status_code=201, summary="Send the draft")
+async def submit(
+    binding: Parts, session: SignedIn, body: Submission, idempotency_key: IdempotencyKey = None
+) -> SubmissionState:
+    key = idempotency_key or str((await drafts.draft_of(binding, session)).id)
+    sent = await applications.submit(binding, session, body.signature, key, body.language)
+    return SubmissionState(id=sent.id, number=sent.number)
+
+
+@router.get("/bindings", summary="Every child and its state")
+async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
+    views = await applications.progress(binding, session)
+    return [
+        BindingState.model_validate(
+            {
+                "id": view.id,
+                "application_number": view.application_number,
+                "student": view.student_name,
+                "school": view.school_name,
+                "class_name": view.class_name,
+                "relation": view.relation,
+                "relation_label": labels.relation(view.relation, view.relation_text),
+                "state": view.state,
+                "state_label": labels.STATES[view.state],
+                "reason": view.reason,
+                "submitted_at": view.submitted_at,
+                "changed_at": view.changed_at,
+            }
+        )
+        for view in views
+    ]
+
+
+@router.delete("/bindings/{binding_id}", status_code=204, summary="Withdraw one that waits")
+async def withdraw(binding: Parts, session: SignedIn, binding_id: UUID) -> Response:
+    await applications.withdraw(binding, session, binding_id)
+    return Response(status_code=204)
+
+
+@router.delete("/bindings", status_code=204, summary="Withdraw all that wait, clear all refusals")
+async def clear_all(binding: Parts, session: SignedIn) -> Response:
+    await applications.clear_all(binding, session)
+    return Response(status_code=204)

@@ -1,0 +1,1 @@
+"""The four steps: an application while it is filled in."""

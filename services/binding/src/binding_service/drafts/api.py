@@ -1,0 +1,231 @@
+"""Filling in an application, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from binding_service import id_numbers, labels
+from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
+from binding_service.context import Binding
+from binding_service.doors import client_address, request_id_of
+from binding_service.drafts import use_cases as drafts
+from binding_service.drafts.draft import Draft
+from binding_service.drafts.use_cases import StudentForm
+from binding_service.logins.domain import Session
+from binding_service.statements import statement
+from shared.contacts import mask_email, mask_phone
+from shared.events import Relation
+
+router = APIRouter()
+
+
+class School(BaseModel):
+    """A school to choose."""
+
+    id: str
+    name: str
+    level: str
+
+
+class StudentBody(Body):
+    """A child, as the parent knows it."""
+
+    relation: Relation
+    relation_text: str = Field(default="", max_length=100, description="The parent's words, for the relation 'other'.")
+    level: Literal["elementary", "junior_high", "senior_high", "vocational_high"]
+    national_id: str = Field(max_length=50, examples=["A800000014"])
+    school_id: str = Field(max_length=200)
+
+
+class DraftStudentState(BaseModel):
+    """A child of the draft, as the roster has it."""
+
+    id: str
+    name: str
+    school: str
+    class_name: str
+    relation: str
+    relation_label: str
+
+
+class ConsentBody(Body):
+    """The statement that was read and accepted."""
+
+    version: str = Field(max_length=50)
+
+
+class ParentIdBody(Body):
+    """Who the parent is."""
+
+    national_id: str = Field(max_length=50)
+
+
+class ParentBody(Body):
+    """The parent's own data."""
+
+    name: str = Field(max_length=200)
+    email: str = Field(max_length=254)
+    phone: str = Field(max_length=50)
+
+
+class ParentState(BaseModel):
+    """What is known of the parent, masked. With an account, the rest is the account's."""
+
+    national_id_masked: str
+    has_account: bool
+    name: str
+    email_masked: str
+    phone_masked: str
+    email_proven: bool
+
+
+class DraftState(BaseModel):
+    """How far the application is. ``missing`` is the first step that is not complete; null when it can be sent."""
+
+    id: UUID
+    students: list[DraftStudentState]
+    consent_version: str | None
+    parent: ParentState | None
+    missing: Literal["students", "consent", "parent", "email_proof"] | None
+
+
+class StatementState(BaseModel):
+    """The personal-data statement that is in force."""
+
+    version: str
+    hash: str = Field(description="SHA-256 of the text, in hex.")
+    text: str
+
+
+class IdNumberBody(Body):
+    """An ID number to check."""
+
+    national_id: str = Field(max_length=50)
+
+
+class IdNumberState(BaseModel):
+    """It is well formed and its check digit is right; nothing is said of whose it is."""
+
+    kind: str = Field(examples=["national", "resident", "resident_old"])
+
+
+class CodeBody(Body):
+    """A code."""
+
+    code: str = Field(max_length=50)
+
+
+@router.get("/schools", summary="The schools to choose from")
+async def schools(binding: Parts, _: SignedIn) -> list[School]:
+    return [School(**row) for row in await drafts.schools(binding)]
+
+
+@router.post("/id-numbers/check", summary="Check an ID number's form and check digit")
+async def check_id_number(_: SignedIn, body: IdNumberBody) -> IdNumberState:
+    text = drafts.check_id_number(body.national_id, "national_id")
+    return IdNumberState(kind=id_numbers.parse(text).kind)
+
+
+@router.get("/statement", summary="The personal-data statement in force")
+async def current_statement() -> StatementState:
+    current = statement()
+    return StatementState(version=current.version, hash=current.hash, text=current.text)
+
+
+@router.get("/draft", summary="The application as far as it is filled in")
+async def draft(binding: Parts, session: SignedIn) -> DraftState:
+    return await _draft_state(binding, session)
+
+
+@router.delete("/draft", status_code=204, summary="Do not agree: delete the draft")
+async def abandon(binding: Parts, session: SignedIn) -> Response:
+    await drafts.abandon(binding, session)
+    return Response(status_code=204)
+
+
+@router.post("/draft/students", status_code=201, summary="Add a child")
+async def add_student(request: Request, binding: Parts, session: SignedIn, body: StudentBody) -> DraftState:
+    form = StudentForm(body.relation, body.relation_text, body.level, body.national_id, body.school_id)
+    await drafts.add_student(binding, session, form, client_address(request))
+    return await _draft_state(binding, session)
+
+
+@router.delete("/draft/students/{student_id}", summary="Take a child out")
+async def remove_student(binding: Parts, session: SignedIn, student_id: str) -> DraftState:
+    await drafts.remove_student(binding, session, student_id)
+    return await _draft_state(binding, session)
+
+
+@router.put("/draft/consent", summary="Accept the statement")
+async def accept_statement(request: Request, binding: Parts, session: SignedIn, body: ConsentBody) -> DraftState:
+    await drafts.accept_statement(binding, session, body.version, client_address(request))
+    return await _draft_state(binding, session)
+
+
+@router.put("/draft/parent/id", summary="Say who the parent is")
+async def name_parent(binding: Parts, session: SignedIn, body: ParentIdBody) -> DraftState:
+    await drafts.name_parent(binding, session, body.national_id)
+    return await _draft_state(binding, session)
+
+
+@router.put("/draft/parent", summary="The parent's own data")
+async def fill_parent(binding: Parts, session: SignedIn, body: ParentBody) -> DraftState:
+    await drafts.fill_parent(binding, session, body.name, body.email, body.phone)
+    return await _draft_state(binding, session)
+
+
+@router.post("/draft/email-code", status_code=202, summary="Send a code to the draft's e-mail")
+async def send_email_code(request: Request, binding: Parts, session: SignedIn) -> DraftState:
+    request_id = request_id_of("email", None)
+    await drafts.send_email_code(binding, session, client_address(request), "zh-TW", request_id)
+    return await _draft_state(binding, session)
+
+
+@router.post("/draft/email-proof", summary="Prove the draft's e-mail by its code")
+async def prove_email(
+    binding: Parts, session: SignedIn, body: CodeBody, idempotency_key: IdempotencyKey = None
+) -> DraftState:
+    await drafts.prove_email(binding, session, body.code, request_id_of(f"proof/{session.id}", idempotency_key))
+    return await _draft_state(binding, session)
+
+
+async def _draft_state(binding: Binding, session: Session) -> DraftState:
+    draft = await drafts.draft_of(binding, session)
+    students = await drafts.students_of(binding, draft)
+    return DraftState.model_validate(
+        {
+            "id": draft.id,
+            "students": [
+                {
+                    "id": student.id,
+                    "name": student.name,
+                    "school": student.school_name,
+                    "class_name": student.class_name,
+                    "relation": named.relation,
+                    "relation_label": labels.relation(named.relation, named.relation_text),
+                }
+                for named, student in students
+            ],
+            "consent_version": draft.consent.version if draft.consent else None,
+            "parent": await _parent_state(binding, session, draft),
+            "missing": draft.missing(statement().version, session.contact),
+        }
+    )
+
+
+async def _parent_state(binding: Binding, session: Session, draft: Draft) -> dict[str, Any] | None:
+    parent = await drafts.parent_of(binding, draft)
+    if parent is None:
+        return None
+    return {
+        "national_id_masked": id_numbers.mask(parent.national_id),
+        "has_account": parent.account_id is not None,
+        "name": parent.name,
+        "email_masked": mask_email(parent.email) if parent.email else "",
+        "phone_masked": mask_phone(parent.phone) if parent.phone else "",
+        "email_proven": draft.email_is_proven(session.contact),
+    }

@@ -1,0 +1,88 @@
+"""Login by code, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from binding_service.api_parts import Body, IdempotencyKey, Parts, SessionState, SignedIn
+from binding_service.applications import use_cases as applications
+from binding_service.doors import SESSION_COOKIE, client_address, delete_cookie, request_id_of
+from binding_service.logins import use_cases as logins
+from binding_service.logins.domain import Attempt
+from shared.contacts import mask_email, mask_phone
+from shared.events import Channel, Language
+
+router = APIRouter()
+
+
+class CodeRequest(Body):
+    """Where a code is to go."""
+
+    channel: Channel = Field(examples=["email"])
+    contact: str = Field(max_length=254, examples=["parent@example.org"])
+    attempt: str | None = Field(default=None, max_length=100, description="The attempt that asks for another code.")
+    language: Language = "zh-TW"
+
+
+class CodeState(BaseModel):
+    """A code is on its way. The attempt is a secret of the client: only with it can the code be redeemed."""
+
+    attempt: str
+    contact_masked: str = Field(examples=["pa***@example.org"])
+    expires_at: datetime
+    resend_in: int = Field(description="Seconds until another code may be asked for.")
+    tries_left: int
+
+
+class Redemption(Body):
+    """The code that came."""
+
+    attempt: str = Field(max_length=100)
+    code: str = Field(max_length=50, examples=["549 497"])
+
+
+@router.post("/codes", status_code=201, summary="Have a one-time code sent")
+async def ask_code(request: Request, binding: Parts, body: CodeRequest) -> CodeState:
+    token, attempt = await logins.ask_code(
+        binding,
+        body.attempt,
+        body.channel,
+        body.contact,
+        client_address(request),
+        body.language,
+        request_id_of("codes", None),
+    )
+    return _code_state(token, attempt)
+
+
+@router.post("/sessions", status_code=201, summary="Redeem a one-time code")
+async def redeem_code(binding: Parts, body: Redemption, idempotency_key: IdempotencyKey = None) -> SessionState:
+    request_id = request_id_of(f"sessions/{body.attempt}", idempotency_key)
+    token, session = await logins.redeem(binding, body.attempt, body.code, request_id)
+    landing: Literal["progress", "students"] = (
+        "progress" if await applications.has_applications(binding, session) else "students"
+    )
+    return SessionState(token=token, expires_at=session.expires_at, next=landing)
+
+
+@router.delete("/sessions/current", status_code=204, summary="Sign out")
+async def sign_out(request: Request, binding: Parts, session: SignedIn) -> Response:
+    await logins.sign_out(binding, session)
+    response = Response(status_code=204)
+    delete_cookie(request, response, SESSION_COOKIE)
+    return response
+
+
+def _code_state(token: str, attempt: Attempt) -> CodeState:
+    mask = mask_email if attempt.channel == "email" else mask_phone
+    return CodeState(
+        attempt=token,
+        contact_masked=mask(attempt.contact),
+        expires_at=attempt.expires_at,
+        resend_in=attempt.resend_in,
+        tries_left=attempt.tries_left,
+    )

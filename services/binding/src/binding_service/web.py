@@ -1,0 +1,114 @@
+"""What every page of this service needs: who asks, the form, the answer, and where an error is mended."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse
+
+from binding_service import id_numbers, labels, messages
+from binding_service.doors import ATTEMPT_COOKIE, SESSION_COOKIE, delete_cookie, session_of
+from binding_service.errors import (
+    BindingError,
+    NoAttemptError,
+    NotSignedInError,
+    PasswordChangeDueError,
+    StepMissingError,
+)
+from shared.contacts import mask_email, mask_phone
+from shared.web.pages import Pages
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.datastructures import FormData
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from binding_service.logins.domain import Session
+    from shared.events import Language
+
+    Page = Callable[[Request], Awaitable[Response]]
+    SignedInPage = Callable[[Request, Session], Awaitable[Response]]
+
+PAGES = Pages("binding_service", labels=labels, mask_id=id_numbers.mask, mask_email=mask_email, mask_phone=mask_phone)
+#: Where the first step that is not complete is completed.
+STEP_PAGES = {
+    "students": "/students",
+    "consent": "/consent",
+    "parent": "/parent",
+    "email_proof": "/parent/email-code",
+}
+LANGUAGE: Language = "zh-TW"
+
+
+def signed_in(page: SignedInPage) -> Page:
+    """The page is for who is signed in; another is brought to the start, and back when signed in again."""
+
+    @wraps(page)
+    async def guarded(request: Request) -> Response:
+        session = await session_of(request)
+        if session.password_change_due and request.url.path != "/account/password":
+            raise PasswordChangeDueError
+        return await page(request, session)
+
+    return guarded
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form; files are not fields."""
+    form: FormData = await request.form(max_files=0, max_fields=50)
+    return {key: value for key, value in form.items() if isinstance(value, str)}
+
+
+def render(session: Session, template: str, error: BindingError | None = None, **values: object) -> Response:
+    """A page for somebody who is signed in; ``error`` gives it its status."""
+    status = error.status if error else 200
+    return PAGES.render(
+        template,
+        status=status,
+        headers=retry_header(error.retry_after if error else None),
+        signed_in=True,
+        by_password=session.account_id is not None,
+        **values,
+    )
+
+
+def messages_at(error: BindingError, field: str) -> dict[str, str]:
+    """The messages of an error at their fields; at ``field`` where it names none."""
+    return messages.field_messages(error) or {field: messages.message(error)}
+
+
+def goodbye(request: Request, *, left: bool) -> Response:
+    """The last page; the cookies are taken back. ``left`` says that the draft was deleted."""
+    response = PAGES.render("goodbye.html", left=left, signed_in=False)
+    delete_cookie(request, response, SESSION_COOKIE)
+    delete_cookie(request, response, ATTEMPT_COOKIE)
+    return response
+
+
+def to(path: str) -> Response:
+    """Go there by GET, so that reloading sends nothing twice."""
+    return RedirectResponse(quote(path, safe="/?=&"), 303)
+
+
+def retry_header(seconds: int | None) -> dict[str, str]:
+    """Retry-After, where there is something to wait for."""
+    return {} if seconds is None else {"retry-after": str(seconds)}
+
+
+def error_page(request: Request, error: BindingError, status: int, headers: dict[str, str]) -> Response:
+    """A page for an error that belongs to no field, or a redirect to where it is mended."""
+    if isinstance(error, StepMissingError):
+        return to(STEP_PAGES[error.step])
+    if isinstance(error, NotSignedInError):
+        return to("/account/sign-in" if request.url.path.startswith("/account") else "/?expired=1")
+    if isinstance(error, NoAttemptError):
+        return to("/?expired=1")
+    if isinstance(error, PasswordChangeDueError):
+        return to("/account/password")
+    return PAGES.render(
+        "error.html", status=status, headers=headers, code=error.code, message=messages.message(error), signed_in=False
+    )
