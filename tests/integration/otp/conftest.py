@@ -38,9 +38,11 @@ class Parent:
 
     otp: Otp
     attempt_id: UUID
+    contact: str = "parent@example.org"
 
     async def ask(self, contact: str = "parent@example.org", **how: object) -> IssueCodeAnswer:
         """Ask for a code."""
+        self.contact = contact
         return await use_cases.issue_code(self.otp, make_issue_code(self.attempt_id, contact, **how))
 
     async def sent(self) -> str:
@@ -53,8 +55,9 @@ class Parent:
         return code_in(body) if body else ""
 
     async def type(self, code: str, request_id: UUID | None = None) -> RedeemCodeAnswer:
-        """Try a code."""
-        return await use_cases.redeem_code(self.otp, make_redeem_code(self.attempt_id, code, request_id))
+        """Try a code, for the contact that was asked with."""
+        request = make_redeem_code(self.attempt_id, code, request_id, contact=self.contact)
+        return await use_cases.redeem_code(self.otp, request)
 
 
 def make_issue_code(
@@ -76,10 +79,12 @@ def make_issue_code(
     )
 
 
-def make_redeem_code(attempt_id: UUID, code: str, request_id: UUID | None = None) -> RedeemCode:
+def make_redeem_code(
+    attempt_id: UUID, code: str, request_id: UUID | None = None, *, contact: str = "parent@example.org"
+) -> RedeemCode:
     """A try, sealed as binding seals it."""
     request_id = request_id or uuid4()
-    sealed = BINDING.seal_model(CodeToRedeem(code=code), request_place(request_id))
+    sealed = BINDING.seal_model(CodeToRedeem(contact=contact, code=code), request_place(request_id))
     return RedeemCode(request_id=request_id, attempt_id=attempt_id, for_otp=sealed)
 
 

@@ -77,6 +77,15 @@ async def test_a_code_works_only_in_the_attempt_that_asked_for_it(otp: Otp, pare
     assert (await parent.type(code)).redeemed
 
 
+async def test_a_code_proves_only_the_contact_that_it_was_sent_to(parent: Parent) -> None:
+    await parent.ask("mine@example.org")
+    code = await parent.sent()
+    parent.contact = "somebody-else@example.org"
+    assert not (await parent.type(code)).redeemed
+    parent.contact = "mine@example.org"
+    assert (await parent.type(code)).redeemed
+
+
 async def test_an_attempt_without_a_code_redeems_nothing(parent: Parent) -> None:
     answer = await parent.type("123456")
     assert (answer.redeemed, answer.tries_left) == (False, 0)

@@ -66,7 +66,7 @@ async def database(dsn: str) -> AsyncIterator[Database]:
     yield database
     await database.pool.execute("ALTER TABLE students DROP CONSTRAINT IF EXISTS refuse")
     await database.pool.execute(
-        "TRUNCATE roster_imports, students, teachers, classes, schools, outbox RESTART IDENTITY"
+        "TRUNCATE roster_imports, students, teachers, classes, schools, outbox RESTART IDENTITY CASCADE"
     )
     await database.close()
 
