@@ -57,7 +57,7 @@ class Parent:
         return await use_cases.redeem_code(self.otp, make_redeem_code(self.attempt_id, code, request_id))
 
 
-def make_issue_code(  # noqa: PLR0913 - a test names the ones that it cares about
+def make_issue_code(
     attempt_id: UUID,
     contact: str = "parent@example.org",
     *,
