@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Error, sync_playwright
 
+from support.chromium import NoChromiumError, launched_chromium
 from support.stack import running_stack
 
 if TYPE_CHECKING:
@@ -21,9 +18,6 @@ if TYPE_CHECKING:
     from support.databases import Databases
     from support.stack import Stack
 
-#: Nothing that the browser does on its own leaves this machine.
-ARGUMENTS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
-
 
 @pytest.fixture
 def stack(databases: Databases, broker_url: str, tmp_path: Path) -> Iterator[Stack]:
@@ -32,31 +26,14 @@ def stack(databases: Databases, broker_url: str, tmp_path: Path) -> Iterator[Sta
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
-    """Headless Chromium. Where there is none, the test is skipped, and says so."""
+    """Headless Chromium. Where none can be had, the test is skipped, and says so.
+
+    One a test: while Playwright's synchronous side is open, no asyncio test can run.
+    """
     try:
         with launched_chromium() as chromium:
             yield chromium
     except NoChromiumError as missing:
         pytest.skip(str(missing))
-
-
-class NoChromiumError(Exception):
-    """No Chromium, neither installed nor downloaded by Playwright."""
-
-
-@contextmanager
-def launched_chromium() -> Iterator[Browser]:
-    """An installed Chromium, else Playwright's own, for the time of the block. Raises NoChromiumError."""
-    installed = shutil.which("chromium") or shutil.which("chromium-browser")
-    # Chromium's own sandbox does not run as root, which is what a build machine often is.
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]
-    with sync_playwright() as playwright:
-        try:
-            chromium = playwright.chromium.launch(executable_path=installed, args=[*ARGUMENTS, *sandbox])
-        except Error as fault:
-            msg = "no Chromium, neither installed nor downloaded by Playwright"
-            raise NoChromiumError(msg) from fault
-        yield chromium
-        chromium.close()

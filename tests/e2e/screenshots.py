@@ -11,7 +11,7 @@ from uuid import uuid4
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from e2e import test_whole_path as path
-from e2e.conftest import launched_chromium
+from support.chromium import launched_chromium
 from support.databases import fresh_databases, template_database
 from support.servers import test_servers
 from support.stack import Stack, running_stack

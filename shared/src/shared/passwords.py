@@ -27,16 +27,16 @@ class Passwords:
     async def verify(self, encoded: str | None, password: str) -> bool:
         """Whether ``password`` is the one; without a hash to compare with it takes as long and is False."""
         async with self._turns:
-            return await asyncio.to_thread(self._verify, encoded or self._nobody, password) and encoded is not None
+            return await asyncio.to_thread(_verify, encoded or self._nobody, password) and encoded is not None
 
     @cached_property
     def _nobody(self) -> str:
         """A hash of nobody's password, so that an unknown account takes as long as a known one."""
         return HASHER.hash("nobody's")
 
-    @staticmethod
-    def _verify(encoded: str, password: str) -> bool:
-        try:
-            return HASHER.verify(encoded, password)
-        except (VerificationError, InvalidHashError):
-            return False
+
+def _verify(encoded: str, password: str) -> bool:
+    try:
+        return HASHER.verify(encoded, password)
+    except (VerificationError, InvalidHashError):
+        return False

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from review_service import commands, passwords, use_cases
+from review_service import commands, use_cases
 from review_service.app import make_app
 from review_service.settings import Settings
 from review_service.use_cases import NewAccount
+from shared import passwords
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
