@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from support.databases import Databases
 
+CONTACT = "parent@example.org"
 BINDING, NOTIFY = make_sealing_keys("binding-otp"), make_sealing_keys("otp-notify")
 
 
@@ -38,9 +39,11 @@ class Parent:
 
     otp: Otp
     attempt_id: UUID
+    contact: str = CONTACT
 
-    async def ask(self, contact: str = "parent@example.org", **how: object) -> IssueCodeAnswer:
+    async def ask(self, contact: str = CONTACT, **how: object) -> IssueCodeAnswer:
         """Ask for a code."""
+        self.contact = contact
         return await use_cases.issue_code(self.otp, make_issue_code(self.attempt_id, contact, **how))
 
     async def sent(self) -> str:
@@ -54,12 +57,12 @@ class Parent:
 
     async def type(self, code: str, request_id: UUID | None = None) -> RedeemCodeAnswer:
         """Try a code."""
-        return await use_cases.redeem_code(self.otp, make_redeem_code(self.attempt_id, code, request_id))
+        return await use_cases.redeem_code(self.otp, make_redeem_code(self.attempt_id, code, request_id, self.contact))
 
 
 def make_issue_code(
     attempt_id: UUID,
-    contact: str = "parent@example.org",
+    contact: str = CONTACT,
     *,
     channel: str = "email",
     client_address: str = "192.0.2.1",
@@ -76,10 +79,10 @@ def make_issue_code(
     )
 
 
-def make_redeem_code(attempt_id: UUID, code: str, request_id: UUID | None = None) -> RedeemCode:
+def make_redeem_code(attempt_id: UUID, code: str, request_id: UUID | None = None, contact: str = CONTACT) -> RedeemCode:
     """A try, sealed as binding seals it."""
     request_id = request_id or uuid4()
-    sealed = BINDING.seal_model(CodeToRedeem(code=code), request_place(request_id))
+    sealed = BINDING.seal_model(CodeToRedeem(contact=contact, code=code), request_place(request_id))
     return RedeemCode(request_id=request_id, attempt_id=attempt_id, for_otp=sealed)
 
 
