@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from support.databases import Databases
 
+CONTACT = "parent@example.org"
 BINDING, NOTIFY = make_sealing_keys("binding-otp"), make_sealing_keys("otp-notify")
 
 
@@ -38,9 +39,9 @@ class Parent:
 
     otp: Otp
     attempt_id: UUID
-    contact: str = "parent@example.org"
+    contact: str = CONTACT
 
-    async def ask(self, contact: str = "parent@example.org", **how: object) -> IssueCodeAnswer:
+    async def ask(self, contact: str = CONTACT, **how: object) -> IssueCodeAnswer:
         """Ask for a code."""
         self.contact = contact
         return await use_cases.issue_code(self.otp, make_issue_code(self.attempt_id, contact, **how))
@@ -55,14 +56,13 @@ class Parent:
         return code_in(body) if body else ""
 
     async def type(self, code: str, request_id: UUID | None = None) -> RedeemCodeAnswer:
-        """Try a code, for the contact that was asked with."""
-        request = make_redeem_code(self.attempt_id, code, request_id, contact=self.contact)
-        return await use_cases.redeem_code(self.otp, request)
+        """Try a code."""
+        return await use_cases.redeem_code(self.otp, make_redeem_code(self.attempt_id, code, request_id, self.contact))
 
 
 def make_issue_code(
     attempt_id: UUID,
-    contact: str = "parent@example.org",
+    contact: str = CONTACT,
     *,
     channel: str = "email",
     client_address: str = "192.0.2.1",
@@ -79,9 +79,7 @@ def make_issue_code(
     )
 
 
-def make_redeem_code(
-    attempt_id: UUID, code: str, request_id: UUID | None = None, *, contact: str = "parent@example.org"
-) -> RedeemCode:
+def make_redeem_code(attempt_id: UUID, code: str, request_id: UUID | None = None, contact: str = CONTACT) -> RedeemCode:
     """A try, sealed as binding seals it."""
     request_id = request_id or uuid4()
     sealed = BINDING.seal_model(CodeToRedeem(contact=contact, code=code), request_place(request_id))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -21,16 +18,13 @@ from review_service.settings import Settings
 from review_service.use_cases import NewAccount, Review, Teacher
 from shared import events
 from shared.inbox import once
-from shared.migrations import migrate
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from shared.events import Event
+    from support.databases import Databases
 
-POSTGRES = os.environ.get("KINBIND_POSTGRES_URL", "")
-RABBITMQ = os.environ.get("KINBIND_RABBITMQ_URL", "")
-MANAGEMENT = os.environ.get("KINBIND_RABBITMQ_MANAGEMENT_URL", "")
 Query = Callable[..., Awaitable[list[asyncpg.Record]]]
 Visit = Callable[..., Awaitable[httpx.AsyncClient]]
 AsTeacher = Callable[[str], Teacher]
@@ -39,55 +33,16 @@ PASSWORD = "a long enough one"
 ORIGIN = "http://review.test"
 
 
-def _at(database: str, user: str = "") -> str:
-    parts = urlsplit(POSTGRES)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{user}:{user}@{host}" if user else parts.netloc, path=f"/{database}"))
-
-
-async def _admin(sql: str, database: str = "postgres") -> None:
-    connection = await asyncpg.connect(_at(database))
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
-
-
-@pytest.fixture(scope="session")
-def template() -> Iterator[str]:
-    """A migrated database to copy."""
-    name = f"kinbind_review_{uuid4().hex[:12]}"
-    asyncio.run(_make_template(name))
-    yield name
-    asyncio.run(_admin(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _make_template(name: str) -> None:
-    await _admin(f"CREATE DATABASE {name}")
-    await _admin("CREATE SCHEMA review AUTHORIZATION review", name)
-    await migrate(_at(name, "review"), "review_service")
-
-
 @pytest.fixture
-async def dsn(template: str) -> AsyncIterator[str]:
+def dsn(databases: Databases) -> str:
     """A fresh database with every migration applied."""
-    name = f"kinbind_review_{uuid4().hex[:12]}"
-    await _admin(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _at(name, "review")
-    await _admin(f"DROP DATABASE {name} WITH (FORCE)")
+    return databases.review
 
 
 @pytest.fixture
-async def vhost() -> AsyncIterator[str]:
+def vhost(broker_url: str) -> str:
     """The URL of a fresh RabbitMQ virtual host."""
-    name = f"review-{uuid4().hex[:12]}"
-    async with httpx.AsyncClient(base_url=MANAGEMENT) as management:
-        (await management.put(f"/api/vhosts/{name}")).raise_for_status()
-        user = urlsplit(RABBITMQ).username
-        rights = {"configure": ".*", "write": ".*", "read": ".*"}
-        (await management.put(f"/api/permissions/{name}/{user}", json=rights)).raise_for_status()
-        yield urlunsplit(urlsplit(RABBITMQ)._replace(path=f"/{name}"))
-        await management.delete(f"/api/vhosts/{name}")
+    return broker_url
 
 
 @pytest.fixture

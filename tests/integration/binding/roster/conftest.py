@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
-import os
 import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from binding_service.id_numbers import check_digit
 from binding_service.roster.importing import Roster
 from shared.database import Database
-from shared.migrations import migrate
 from shared.sealing import HashKeys, SealingKeys
+from support.databases import fresh_databases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-SERVER = os.environ.get("KINBIND_POSTGRES_URL", "postgresql://postgres@localhost:5432/postgres")
+    from local_stack.servers import Servers
 
 
 def national_id(number: int) -> str:
@@ -34,28 +29,11 @@ def national_id(number: int) -> str:
     return first_nine + check_digit(first_nine)
 
 
-async def on_server(*statements: str, database: str = "postgres") -> None:
-    connection = await asyncpg.connect(SERVER, database=database)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-def dsn_of(database: str) -> str:
-    parts = urlsplit(SERVER)
-    return f"postgresql://binding:binding@{parts.hostname}:{parts.port or 5432}/{database}"
-
-
 @pytest.fixture(scope="session")
-def dsn() -> Iterator[str]:
-    name = f"kinbind_roster_{uuid4().hex[:12]}"
-    asyncio.run(on_server(f"CREATE DATABASE {name}"))
-    asyncio.run(on_server("CREATE SCHEMA binding AUTHORIZATION binding", database=name))
-    asyncio.run(migrate(dsn_of(name), "binding_service"))
-    yield dsn_of(name)
-    asyncio.run(on_server(f"DROP DATABASE {name}"))
+def dsn(servers: Servers, template: str) -> Iterator[str]:
+    """One database for all tests of the roster: see ``database``."""
+    with fresh_databases(servers.postgres, template) as fresh:
+        yield fresh.binding
 
 
 @pytest.fixture
