@@ -6,6 +6,7 @@ are here, by pip alone otherwise; else a uv on the PATH; else Debian's python3-v
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -73,8 +74,9 @@ def _uv_by_package() -> str | None:
     apt = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "--no-install-recommends")
     if _run(*root, *apt, "python3-venv", "ca-certificates").returncode:
         return None
-    # Another process, because this one has looked for its modules already.
-    return str(TOOLS / "bin" / "uv") if _run(sys.executable, __file__, "uv").returncode == 0 else None
+    # This process has looked for its modules already, and did not find these.
+    importlib.invalidate_caches()
+    return _uv_by_venv()
 
 
 def _explained(done: subprocess.CompletedProcess[str], uv: Path) -> str | None:
@@ -104,4 +106,4 @@ def _fail(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit((0 if _uv_by_venv() else 1) if sys.argv[1:] == ["uv"] else main())
+    sys.exit(main())
