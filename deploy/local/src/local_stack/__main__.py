@@ -21,7 +21,7 @@ def main() -> int:
         action(Path.cwd())
     except StackError as error:
         return _fail(str(error))
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return _fail(f"PostgreSQL refused: {error}")
     except OSError as error:
         return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")

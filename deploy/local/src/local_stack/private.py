@@ -105,7 +105,7 @@ def answers(postgres: Postgres) -> bool:
     try:
         asyncio.run(ask())
     except asyncpg.InvalidPasswordError:
-        msg = f"PostgreSQL at {postgres.place} refuses the password that is kept for it; make clean begins anew."
+        msg = f"PostgreSQL at {postgres.place} refuses our password; where the server is ours, make clean begins anew."
         raise StackError(msg) from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
@@ -69,6 +70,15 @@ class RabbitMQ:
     def drop_vhost(self, vhost: str) -> None:
         """Delete a vhost with everything in it."""
         self.manage("DELETE", f"/api/vhosts/{quote(vhost, safe='')}")
+
+    def listens(self) -> bool:
+        """Whether somebody listens where AMQP should be."""
+        address = urlsplit(self.url)
+        try:
+            with socket.create_connection((address.hostname or "", address.port or 5672), timeout=5):
+                return True
+        except OSError:
+            return False
 
     def is_up(self) -> bool:
         """Whether the management API answers."""

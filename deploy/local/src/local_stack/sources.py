@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from local_stack import packages
 from local_stack.containers import Docker
-from local_stack.private import postgres_programs, private_postgres, private_rabbitmq, rabbitmq_program
+from local_stack.private import answers, postgres_programs, private_postgres, private_rabbitmq, rabbitmq_program
 from local_stack.servers import (
     Servers,
     StackError,
@@ -51,6 +51,9 @@ def _given_postgres() -> AbstractContextManager[Postgres] | None:
     given = postgres_from_environment()
     if given is None:
         return None
+    if not answers(given):
+        msg = f"PostgreSQL at {given.place or 'nowhere'}, as KINBIND_POSTGRES_URL says, does not answer."
+        raise StackError(msg)
     _say("PostgreSQL", f"the one of KINBIND_POSTGRES_URL, {given.place}")
     return nullcontext(given)
 
@@ -59,6 +62,9 @@ def _given_rabbitmq() -> AbstractContextManager[RabbitMQ] | None:
     given = rabbitmq_from_environment()
     if given is None:
         return None
+    if not given.listens():
+        msg = f"RabbitMQ at {given.place or 'nowhere'}, as KINBIND_RABBITMQ_URL says, does not answer."
+        raise StackError(msg)
     _say("RabbitMQ", f"the one of KINBIND_RABBITMQ_URL, {given.place}")
     return nullcontext(given)
 
