@@ -63,6 +63,7 @@ async def test_a_new_code_kills_the_old_one_and_brings_five_tries(parent: Parent
     second = await parent.sent()
     if first != second:
         assert not (await parent.type(first)).redeemed
+    assert (await parent.type(wrong(second))).tries_left == 4 - (first != second)
     assert (await parent.type(second)).redeemed
 
 
