@@ -23,16 +23,15 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 COMMAND_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5
 
-#: What a lost, starting or unreachable database raises. The work was not done, or a commit's answer was lost: it can be
-#: asked again, because every use case is idempotent.
+#: What a lost, starting, full or unreachable database raises, and a deadlock. The work was not done, or a commit's
+#: answer was lost: it can be asked again, because every use case is idempotent.
 DATABASE_FAULTS = (
-    asyncpg.CannotConnectNowError,
-    asyncpg.ConnectionDoesNotExistError,
-    asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     ConnectionError,
     TimeoutError,
     OSError,
@@ -50,7 +49,9 @@ class Database:
         self.committed = asyncio.Event()
 
     async def open(self) -> None:
-        """Make the pool usable; connects to nothing yet."""
+        """Make the pool usable, once; connects to nothing yet."""
+        if self._pool is not None:
+            return
         self._pool = await asyncpg.create_pool(
             self.dsn,
             min_size=0,

@@ -87,13 +87,14 @@ class Relay:
         while True:
             try:
                 connection = await asyncpg.connect(self._database.dsn, timeout=CONNECT_TIMEOUT_SECONDS)
-            except DATABASE_FAULTS:
+            except (*DATABASE_FAULTS, asyncpg.PostgresError):
                 await asyncio.sleep(1)
                 continue
             try:
                 await self._pass_on_wakes(connection)
-            except DATABASE_FAULTS:
-                log.warning("outbox listener lost its connection")
+            except Exception as fault:  # noqa: BLE001 - whatever it was, a new connection mends it or the next line tells
+                log.warning("outbox listener lost its connection", fault=type(fault).__name__)
+                await asyncio.sleep(1)
             finally:
                 connection.terminate()
 
@@ -124,6 +125,11 @@ class Relay:
                 continue
             except DATABASE_FAULTS as fault:
                 log.warning("outbox relay waits for the database", fault=type(fault).__name__)
+                await asyncio.sleep(1)
+                continue
+            except Exception:
+                # An event that is not relayed is the worst that can happen, so nothing ends the relay.
+                log.exception("outbox relay failed; it tries again")
                 await asyncio.sleep(1)
                 continue
             if claimed < BATCH:
