@@ -240,9 +240,9 @@ class Town:
 
         await eventually(applied)
 
-    async def open_account(self, contact: str = "lin@example.org", parent_id: str = PARENT_ID) -> str:
+    async def open_account(self, contact: str = "lin@example.org", parent_id: str = PARENT_ID, **parent: str) -> str:
         """Apply for a child and have it approved; the session's token of the login by code."""
-        token = await self.apply(contact, parent_id=parent_id)
+        token = await self.apply(contact, parent_id=parent_id, **parent)
         await self.decided((await self.bindings(token))[0]["id"])
         return token
 
