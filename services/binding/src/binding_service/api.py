@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from binding_service import id_numbers, labels, messages
 from binding_service.accounts import use_cases as accounts
+from binding_service.applications import domain
 from binding_service.applications import use_cases as applications
 from binding_service.applications.draft import Draft
 from binding_service.applications.use_cases import StudentForm
@@ -488,7 +489,7 @@ async def _parent_state(binding: Binding, session: Session, draft: Draft) -> dic
     return {
         "national_id_masked": id_numbers.mask(parent.national_id),
         "has_account": parent.account_id is not None,
-        "name": parent.name,
+        "name": domain.mask_name(parent.name) if parent.account_id else parent.name,
         "email_masked": mask_email(parent.email) if parent.email else "",
         "phone_masked": mask_phone(parent.phone) if parent.phone else "",
         "email_proven": draft.email_is_proven(session.contact),

@@ -58,7 +58,14 @@ if TYPE_CHECKING:
     Page = Callable[[Request], Awaitable[Response]]
     SignedInPage = Callable[[Request, Session], Awaitable[Response]]
 
-PAGES = Pages("binding_service", labels=labels, mask_id=id_numbers.mask, mask_email=mask_email, mask_phone=mask_phone)
+PAGES = Pages(
+    "binding_service",
+    labels=labels,
+    mask_id=id_numbers.mask,
+    mask_name=domain.mask_name,
+    mask_email=mask_email,
+    mask_phone=mask_phone,
+)
 #: Where the first step that is not complete is completed.
 STEP_PAGES = {
     "students": "/students",

@@ -253,7 +253,7 @@ def parse_signature(drawn: str, typed: str) -> Signature:
     try:
         shape = json.loads(drawn) if drawn.strip() else {}
         return Signature.model_validate({**shape, "typed": "" if shape.get("strokes") else typed.strip()})
-    except (ValidationError, TypeError, AttributeError, ValueError):
+    except (ValidationError, TypeError, AttributeError, ValueError, RecursionError):
         raise InvalidFieldsError({"signature": "signature_malformed"}) from None
 
 
@@ -422,7 +422,7 @@ def _check_student_form(form: StudentForm) -> str:
     except InvalidFieldsError as error:
         national_id = ""
         wrong |= error.fields
-    if not form.school_id:
+    if not form.school_id or domain.has_control_characters(form.school_id):
         wrong["school_id"] = "choose"
     if wrong:
         raise InvalidFieldsError(wrong)
