@@ -22,7 +22,13 @@ NATIONAL_ID = "F223456786"
 
 @pytest.mark.parametrize(
     ("typed", "kept"),
-    [("林淑芬", "林淑芬"), ("  Mary   Ann\tLin ", "Mary Ann Lin"), ("<b>", "<b>"), ("e\u0301", "é"), ("林" * 50, "林" * 50)],
+    [
+        ("林淑芬", "林淑芬"),
+        ("  Mary   Ann\tLin ", "Mary Ann Lin"),
+        ("<b>", "<b>"),
+        ("e\u0301", "é"),
+        ("林" * 50, "林" * 50),
+    ],
 )
 def test_a_name_is_kept_as_typed_with_its_spaces_in_order(typed: str, kept: str) -> None:
     assert domain.clean_name(typed) == kept
@@ -33,7 +39,9 @@ def test_what_is_no_name_is_refused(typed: str) -> None:
     assert domain.clean_name(typed) is None
 
 
-@pytest.mark.parametrize(("name", "masked"), [("林淑芬", "林○芬"), ("林芬", "林○"), ("歐陽淑芬", "歐○○芬"), ("林", "林○")])
+@pytest.mark.parametrize(
+    ("name", "masked"), [("林淑芬", "林○芬"), ("林芬", "林○"), ("歐陽淑芬", "歐○○芬"), ("林", "林○")]
+)
 def test_a_masked_name_shows_its_ends_only(name: str, masked: str) -> None:
     assert domain.mask_name(name) == masked
 
@@ -137,7 +145,9 @@ def test_an_email_is_proven_by_the_login_or_by_its_own_code(
 # --- codes and tokens ---
 
 
-@pytest.mark.parametrize("typed", ["549497", " 549 497 ", "５４９４９７", "549-497", "549–497", "549\u3000497\n", "5 4 9 4 9 7"])
+@pytest.mark.parametrize(
+    "typed", ["549497", " 549 497 ", "５４９４９７", "549-497", "549–497", "549\u3000497\n", "5 4 9 4 9 7"]
+)
 def test_a_code_is_read_however_it_is_typed_or_pasted(typed: str) -> None:
     assert digits_of(typed) == "549497"
 

@@ -25,6 +25,7 @@ from binding_service.doors import (
     client_address,
     delete_cookie,
     request_id_of,
+    session_in_force,
     session_of,
 )
 from binding_service.errors import BindingError, InvalidFieldsError
@@ -37,7 +38,8 @@ from shared.events import Channel, Language, Relation, Signature
 router = APIRouter(prefix="/api/v1")
 
 Parts = Annotated[Binding, Depends(binding_of)]
-SignedIn = Annotated[Session, Depends(session_of)]
+AnySession = Annotated[Session, Depends(session_of)]
+SignedIn = Annotated[Session, Depends(session_in_force)]
 IdempotencyKey = Annotated[
     str | None,
     Header(max_length=200, description="Send the same key again when an answer was lost: the wish is granted once."),
@@ -131,7 +133,7 @@ async def redeem_code(binding: Parts, body: Redemption, idempotency_key: Idempot
 
 
 @router.delete("/sessions/current", status_code=204, tags=["login"], summary="Sign out")
-async def sign_out(request: Request, binding: Parts, session: SignedIn) -> Response:
+async def sign_out(request: Request, binding: Parts, session: AnySession) -> Response:
     await logins.sign_out(binding, session)
     response = Response(status_code=204)
     delete_cookie(request, response, SESSION_COOKIE)
@@ -425,7 +427,7 @@ async def sign_in(request: Request, binding: Parts, body: SignIn) -> SessionStat
 
 
 @router.put("/account/password", status_code=204, tags=["account"], summary="Change the password")
-async def change_password(binding: Parts, session: SignedIn, body: NewPassword) -> Response:
+async def change_password(binding: Parts, session: AnySession, body: NewPassword) -> Response:
     await accounts.change_password(binding, session, body.current, body.password, body.password)
     return Response(status_code=204)
 

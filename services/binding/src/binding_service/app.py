@@ -18,6 +18,7 @@ from binding_service.errors import (
     InternalError,
     MalformedError,
     NotFoundError,
+    OtherOriginError,
     ServiceAwayError,
     TooLargeError,
 )
@@ -95,7 +96,7 @@ def make_keys(settings: Settings) -> Keys:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added is the first to see a request."""
     app.add_middleware(BodyLimit, refuse=_refuse_large)
-    app.add_middleware(SameOrigin, allowed=settings.allowed_origins)
+    app.add_middleware(SameOrigin, allowed=settings.allowed_origins, refuse=_refuse_forged)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -137,6 +138,10 @@ def _add_error_answers(app: FastAPI) -> None:
 
 def _refuse_large(request: Request) -> Response:
     return answer(request, TooLargeError())
+
+
+def _refuse_forged(request: Request) -> Response:
+    return answer(request, OtherOriginError())
 
 
 def answer(

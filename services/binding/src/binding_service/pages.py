@@ -132,7 +132,7 @@ def signed_in(page: SignedInPage) -> Page:
     @wraps(page)
     async def guarded(request: Request) -> Response:
         session = await session_of(request)
-        if session.password_change_due and request.url.path != "/account/password":
+        if session.password_change_due and request.url.path not in {"/account/password", "/sign-out"}:
             raise PasswordChangeDueError
         return await page(request, session)
 
@@ -469,7 +469,9 @@ async def submit(request: Request, session: Session) -> Response:
     typed = form.get("typed", "")
     try:
         signature = applications.parse_signature(form.get("strokes", ""), typed)
-        await applications.submit(binding_of(request), session, signature, form.get("key", ""), LANGUAGE)
+        # Hashed to one short form: the page made the key, but whoever sends it may have changed it.
+        key = str(request_id_of("applications", form.get("key")))
+        await applications.submit(binding_of(request), session, signature, key, LANGUAGE)
     except BindingError as error:
         if isinstance(error, StepMissingError):
             raise
