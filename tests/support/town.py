@@ -1,8 +1,7 @@
-"""A made-up town: otp and binding served in this process over a small roster, and what parents and teachers do there."""
+"""A made-up town: otp and binding served in this process over a small roster, and what people do there."""
 
 from __future__ import annotations
 
-import re
 import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -301,8 +300,3 @@ async def _seed(db: asyncpg.Pool, settings: BindingSettings) -> None:
             for child in CHILDREN
         ],
     )
-
-
-def codes_in(text: str) -> list[str]:
-    """Everything in a text that looks like a code."""
-    return re.findall(r"(?<!\d)\d{6}(?!\d)", text)
