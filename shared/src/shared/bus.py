@@ -60,6 +60,8 @@ CAUSE_HEADER = "x-kinbind-cause"
 DELIVERY_LIMIT = 20
 RECONNECT_SECONDS = 1
 
+UNREADABLE = (ValueError, RecursionError, UnsealError)
+
 log = structlog.get_logger(__name__)
 
 E = TypeVar("E", bound="Event")
@@ -285,12 +287,13 @@ def _delay(msg: StreamMessage[Any], fault: Exception) -> int | None:
     """Seconds until the message is tried again; None when it is to be dead-lettered."""
     if isinstance(fault, DATABASE_FAULTS):
         return DATABASE_RETRY_DELAY_SECONDS
-    # pydantic's and json's errors are ValueErrors: no later try will read the same bytes differently.
-    if isinstance(fault, ValueError | UnsealError):
+    # pydantic's and json's errors are ValueErrors, endless nesting is a RecursionError: no later try will read the same
+    # bytes differently.
+    if isinstance(fault, UNREADABLE):
         return None
     retries = int(msg.headers.get(RETRIES_HEADER, 0))
     return RETRY_DELAYS_SECONDS[retries] if retries < len(RETRY_DELAYS_SECONDS) else None
 
 
 def _is_foreseen(fault: Exception) -> bool:
-    return isinstance(fault, (ValueError, UnsealError, *DATABASE_FAULTS))
+    return isinstance(fault, (*UNREADABLE, *DATABASE_FAULTS))

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from binding_service import messages
 from binding_service.context import Binding
-from binding_service.doors import binding_of, session_of
+from binding_service.doors import binding_of, session_in_force, session_of
 from binding_service.errors import BindingError, InvalidFieldsError
 from binding_service.logins.domain import Session
 
 Parts = Annotated[Binding, Depends(binding_of)]
-SignedIn = Annotated[Session, Depends(session_of)]
+AnySession = Annotated[Session, Depends(session_of)]
+SignedIn = Annotated[Session, Depends(session_in_force)]
 IdempotencyKey = Annotated[
     str | None,
     Header(max_length=200, description="Send the same key again when an answer was lost: the wish is granted once."),

@@ -19,6 +19,7 @@ from binding_service.errors import (
     InternalError,
     MalformedError,
     NotFoundError,
+    OtherOriginError,
     ServiceAwayError,
     TooLargeError,
 )
@@ -96,7 +97,7 @@ def make_keys(settings: Settings) -> Keys:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added is the first to see a request."""
     app.add_middleware(BodyLimit, refuse=_refuse_large)
-    app.add_middleware(SameOrigin, allowed=settings.allowed_origins)
+    app.add_middleware(SameOrigin, allowed=settings.allowed_origins, refuse=_refuse_forged)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -138,6 +139,10 @@ def _add_error_answers(app: FastAPI) -> None:
 
 def _refuse_large(request: Request) -> Response:
     return answer(request, TooLargeError())
+
+
+def _refuse_forged(request: Request) -> Response:
+    return answer(request, OtherOriginError())
 
 
 def answer(

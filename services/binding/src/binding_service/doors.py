@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from starlette.requests import Request
 
+from binding_service.errors import PasswordChangeDueError
 from binding_service.logins import use_cases as logins
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def token_of(request: Request) -> str | None:
 async def session_of(request: Request) -> Session:
     """Who asks. Raises NotSignedInError."""
     return await logins.session_of(binding_of(request), token_of(request))
+
+
+async def session_in_force(request: Request) -> Session:
+    """Who asks, with no first password left to change. Raises NotSignedInError, PasswordChangeDueError."""
+    session = await session_of(request)
+    if session.password_change_due:
+        raise PasswordChangeDueError
+    return session
 
 
 def request_id_of(scope: str, key: str | None) -> UUID:

@@ -42,6 +42,13 @@ class TooLargeError(BindingError):
     status = 413
 
 
+class OtherOriginError(BindingError):
+    """The request came from another site, with the visitor's cookie."""
+
+    code = "other_origin"
+    status = 403
+
+
 class InternalError(BindingError):
     """A fault of ours. It is logged under the correlation id that the answer carries."""
 

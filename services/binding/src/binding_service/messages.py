@@ -23,6 +23,7 @@ MESSAGES = {
     "wrong_credentials": "帳號或密碼不正確。",
     "password_change_due": "第一次登入後請先變更密碼。",
     "too_large": "送出的內容太大，請重新整理頁面後再試。",
+    "other_origin": "這個請求來自其他網站，為了您的安全沒有執行。",
     "bad_request": "送出的內容無法辨識。",
     "internal_error": "系統發生錯誤，我們已留下紀錄；您填寫的資料都已保留，請稍後再試。",
     # Fields

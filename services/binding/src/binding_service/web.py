@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse
 
 from binding_service import id_numbers, labels, messages
 from binding_service.doors import ATTEMPT_COOKIE, SESSION_COOKIE, delete_cookie, session_of
+from binding_service.drafts.domain import mask_name
 from binding_service.errors import (
     BindingError,
     NoAttemptError,
@@ -33,7 +34,14 @@ if TYPE_CHECKING:
     Page = Callable[[Request], Awaitable[Response]]
     SignedInPage = Callable[[Request, Session], Awaitable[Response]]
 
-PAGES = Pages("binding_service", labels=labels, mask_id=id_numbers.mask, mask_email=mask_email, mask_phone=mask_phone)
+PAGES = Pages(
+    "binding_service",
+    labels=labels,
+    mask_id=id_numbers.mask,
+    mask_name=mask_name,
+    mask_email=mask_email,
+    mask_phone=mask_phone,
+)
 #: Where the first step that is not complete is completed.
 STEP_PAGES = {
     "students": "/students",
@@ -50,7 +58,7 @@ def signed_in(page: SignedInPage) -> Page:
     @wraps(page)
     async def guarded(request: Request) -> Response:
         session = await session_of(request)
-        if session.password_change_due and request.url.path != "/account/password":
+        if session.password_change_due and request.url.path not in {"/account/password", "/sign-out"}:
             raise PasswordChangeDueError
         return await page(request, session)
 

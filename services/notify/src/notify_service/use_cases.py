@@ -20,13 +20,7 @@ from notify_service.domain import Kind
 from notify_service.errors import DeliveryError, RefusedForGoodError
 from notify_service.providers import Letter, Message
 from shared.database import DATABASE_FAULTS
-from shared.events import (
-    AccountToAnnounce,
-    Addressee,
-    AddresseeWithReason,
-    ApplicationToAcknowledge,
-    CodeToSend,
-)
+from shared.events import AccountToAnnounce, Addressee, AddresseeWithReason, ApplicationToAcknowledge, CodeToSend
 from shared.logs import start_correlation
 from shared.sealing import UnsealError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -94,23 +95,32 @@ class SafetyHeaders:
         await self.app(scope, receive, send_safe if scope["type"] == "http" else send)
 
 
+def say_forged(_: Request) -> Response:
+    """A plain 403, where no page of the service's own says it."""
+    return PlainTextResponse("This request came from another site.", 403)
+
+
 class SameOrigin:
     """Refuses a form or script of another site that would act with the visitor's cookie.
 
     The browser says where a request comes from (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/; the Origin
     header on older ones; Referer on the oldest). Signing somebody in from elsewhere is forging too, so a cookie is not
     what decides. A bearer token is no browser's doing, and ``allowed`` origins (``https://front.example``) may act.
+    ``refuse`` makes the answer (403).
     """
 
-    def __init__(self, app: ASGIApp, allowed: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, allowed: Collection[str] = (), refuse: Callable[[Request], Response] = say_forged
+    ) -> None:
         self.app = app
         self._allowed = frozenset(allowed)
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and self._is_forged(Headers(scope=scope)):
             log.warning("request of another origin refused")
-            await PlainTextResponse("This request came from another site.", 403)(scope, receive, send)
+            await self._refuse(Request(scope))(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -163,14 +173,15 @@ class BodyLimit:
 
         async def send_noted(message: Message) -> None:
             nonlocal started
-            started = True
-            await send(message)
+            # A framework that caught the fault has an answer of its own: ours goes out instead.
+            if seen <= self._limit or started:
+                started = True
+                await send(message)
 
-        try:
+        with suppress(_TooLargeError):
             await self.app(scope, receive_bounded, send_noted)
-        except _TooLargeError:
-            if not started:
-                await self._refuse(Request(scope))(scope, receive, send)
+        if seen > self._limit and not started:
+            await self._refuse(Request(scope))(scope, receive, send)
 
 
 class _TooLargeError(Exception):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from binding_service import labels
 from binding_service.accounts import use_cases as accounts
-from binding_service.api_parts import Body, Parts, SessionState, SignedIn
+from binding_service.api_parts import AnySession, Body, Parts, SessionState, SignedIn
 from binding_service.doors import client_address
 
 router = APIRouter()
@@ -48,7 +48,7 @@ async def sign_in(request: Request, binding: Parts, body: SignIn) -> SessionStat
 
 
 @router.put("/account/password", status_code=204, summary="Change the password")
-async def change_password(binding: Parts, session: SignedIn, body: NewPassword) -> Response:
+async def change_password(binding: Parts, session: AnySession, body: NewPassword) -> Response:
     await accounts.change_password(binding, session, body.current, body.password, body.password)
     return Response(status_code=204)
 

@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING
 
 from binding_service import messages
 from binding_service.accounts import use_cases as accounts
-from binding_service.doors import (
-    SESSION_COOKIE,
-    binding_of,
-    client_address,
-    set_cookie,
-)
-from binding_service.errors import (
-    BindingError,
-    NotSignedInError,
-)
+from binding_service.doors import SESSION_COOKIE, binding_of, client_address, set_cookie
+from binding_service.errors import BindingError, NotSignedInError
 from binding_service.web import PAGES, form_of, messages_at, render, retry_header, signed_in, to
 
 if TYPE_CHECKING:

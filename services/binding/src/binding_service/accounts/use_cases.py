@@ -70,11 +70,11 @@ async def sign_in(binding: Binding, login: str, password: str, client_address: s
 
     Raises WrongCredentialsError, by words and time alike for an unknown account and a wrong password, and LimitedError.
     """
-    await _count_sign_in(binding, login, client_address)
     try:
         email = parse_email(login)
     except ContactError:
         email = ""
+    await _count_sign_in(binding, email, client_address)
     async with binding.database.connection() as connection:
         account = await storage.by_login(connection, email)
     stored = account["password_hash"] if account else None
@@ -142,7 +142,7 @@ async def _count_sign_in(binding: Binding, login: str, client_address: str) -> N
         wait = await rate_limits.hit(
             connection,
             [
-                (Limit("sign-in-login", settings.sign_in_per_login_hour, hour), hashes.digest("login", login.lower())),
+                (Limit("sign-in-login", settings.sign_in_per_login_hour, hour), hashes.digest("login", login)),
                 (
                     Limit("sign-in-address", settings.sign_in_per_address_hour, hour),
                     hashes.digest("address", client_address),

@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from binding_service.applications import use_cases as applications
-from binding_service.doors import (
-    binding_of,
-)
+from binding_service.doors import binding_of, request_id_of
 from binding_service.drafts import use_cases as drafts
-from binding_service.errors import (
-    BindingError,
-    NotFoundError,
-    NotPendingError,
-    StepMissingError,
-)
+from binding_service.errors import BindingError, NotFoundError, NotPendingError, StepMissingError
 from binding_service.statements import statement
 from binding_service.web import LANGUAGE, form_of, messages_at, render, signed_in, to
 
@@ -40,7 +33,9 @@ async def submit(request: Request, session: Session) -> Response:
     typed = form.get("typed", "")
     try:
         signature = applications.parse_signature(form.get("strokes", ""), typed)
-        await applications.submit(binding_of(request), session, signature, form.get("key", ""), LANGUAGE)
+        # Hashed to one short form: the page made the key, but whoever sends it may have changed it.
+        key = str(request_id_of("applications", form.get("key")))
+        await applications.submit(binding_of(request), session, signature, key, LANGUAGE)
     except BindingError as error:
         if isinstance(error, StepMissingError):
             raise

@@ -59,7 +59,7 @@ def parse_signature(drawn: str, typed: str) -> Signature:
     try:
         shape = json.loads(drawn) if drawn.strip() else {}
         return Signature.model_validate({**shape, "typed": "" if shape.get("strokes") else typed.strip()})
-    except (ValidationError, TypeError, AttributeError, ValueError):
+    except (ValidationError, TypeError, AttributeError, ValueError, RecursionError):
         raise InvalidFieldsError({"signature": "signature_malformed"}) from None
 
 

@@ -12,6 +12,7 @@ from binding_service import id_numbers, labels
 from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
 from binding_service.context import Binding
 from binding_service.doors import client_address, request_id_of
+from binding_service.drafts import domain
 from binding_service.drafts import use_cases as drafts
 from binding_service.drafts.draft import Draft
 from binding_service.drafts.use_cases import StudentForm
@@ -224,7 +225,7 @@ async def _parent_state(binding: Binding, session: Session, draft: Draft) -> dic
     return {
         "national_id_masked": id_numbers.mask(parent.national_id),
         "has_account": parent.account_id is not None,
-        "name": parent.name,
+        "name": domain.mask_name(parent.name) if parent.account_id else parent.name,
         "email_masked": mask_email(parent.email) if parent.email else "",
         "phone_masked": mask_phone(parent.phone) if parent.phone else "",
         "email_proven": draft.email_is_proven(session.contact),

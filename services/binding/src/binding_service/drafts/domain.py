@@ -36,15 +36,26 @@ class Student:
 def clean_name(text: str) -> str | None:
     """A person's name, its spaces put in order; None for an empty or too long one, or with control characters."""
     name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not name or len(name) > LONGEST_NAME or any(unicodedata.category(letter) == "Cc" for letter in name):
-        return None
-    return name
+    return None if not name or len(name) > LONGEST_NAME or has_control_characters(name) else name
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether there is a character that no keyboard types; a NUL is one that PostgreSQL can't hold."""
+    return any(unicodedata.category(letter) == "Cc" for letter in text)
+
+
+def mask_name(name: str) -> str:
+    """``林○芬``: the first and the last character, for who is not known to be that person."""
+    if len(name) <= 2:  # noqa: PLR2004 - nothing stands between the first and the last
+        return f"{name[:1]}○"
+    return f"{name[0]}{'○' * (len(name) - 2)}{name[-1]}"
 
 
 def relation_problem(relation: str, relation_text: str) -> dict[str, str]:
     """The field that is wrong and the code of its message; empty when all is right."""
     if relation not in RELATIONS:
         return {"relation": "choose"}
-    if relation == "other" and not 0 < len(relation_text.strip()) <= LONGEST_RELATION:
+    words = relation_text.strip()
+    if relation == "other" and (not 0 < len(words) <= LONGEST_RELATION or has_control_characters(words)):
         return {"relation_text": "relation_text"}
     return {}

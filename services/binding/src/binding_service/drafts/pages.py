@@ -5,19 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from binding_service.doors import (
-    binding_of,
-    client_address,
-    request_id_of,
-)
+from binding_service.doors import binding_of, client_address, request_id_of
 from binding_service.drafts import domain
 from binding_service.drafts import use_cases as drafts
 from binding_service.drafts.use_cases import StudentForm
-from binding_service.errors import (
-    BindingError,
-    InvalidFieldsError,
-    StepMissingError,
-)
+from binding_service.errors import BindingError, InvalidFieldsError, StepMissingError
 from binding_service.statements import statement
 from binding_service.web import LANGUAGE, form_of, messages_at, render, signed_in, to
 from shared.contacts import mask_email

@@ -262,7 +262,7 @@ def _check_student_form(form: StudentForm) -> str:
     except InvalidFieldsError as error:
         national_id = ""
         wrong |= error.fields
-    if not form.school_id:
+    if not form.school_id or domain.has_control_characters(form.school_id):
         wrong["school_id"] = "choose"
     if wrong:
         raise InvalidFieldsError(wrong)

@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from binding_service.api_parts import Body, IdempotencyKey, Parts, SessionState, SignedIn
+from binding_service.api_parts import AnySession, Body, IdempotencyKey, Parts, SessionState
 from binding_service.applications import use_cases as applications
 from binding_service.doors import SESSION_COOKIE, client_address, delete_cookie, request_id_of
 from binding_service.logins import use_cases as logins
@@ -70,7 +70,7 @@ async def redeem_code(binding: Parts, body: Redemption, idempotency_key: Idempot
 
 
 @router.delete("/sessions/current", status_code=204, summary="Sign out")
-async def sign_out(request: Request, binding: Parts, session: SignedIn) -> Response:
+async def sign_out(request: Request, binding: Parts, session: AnySession) -> Response:
     await logins.sign_out(binding, session)
     response = Response(status_code=204)
     delete_cookie(request, response, SESSION_COOKIE)

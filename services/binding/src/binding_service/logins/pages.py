@@ -18,11 +18,7 @@ from binding_service.doors import (
     set_cookie,
 )
 from binding_service.drafts import use_cases as drafts
-from binding_service.errors import (
-    BindingError,
-    NoAttemptError,
-    NotSignedInError,
-)
+from binding_service.errors import BindingError, NoAttemptError, NotSignedInError
 from binding_service.logins import use_cases as logins
 from binding_service.web import LANGUAGE, PAGES, form_of, goodbye, retry_header, signed_in, to
 from shared.contacts import mask_email, mask_phone

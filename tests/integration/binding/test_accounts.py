@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from support.town import PARENT_ID, make_student_form
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import httpx
+
+    from support.databases import Clock
+    from support.town import Town
+
+LOGIN = "lin@example.org"
+FIRST = PARENT_ID[-6:]
+NEW = "a long walk to school"
+
+
+async def sign_in(town: Town, password: str = FIRST, login: str = LOGIN) -> httpx.Response:
+    return await town.call("POST", "/account/sessions", login=login, password=password)
+
+
+async def changed(town: Town) -> str:
+    """An account with a password of its own; a session's token."""
+    await town.open_account()
+    token = str((await sign_in(town)).json()["token"])
+    await town.do("PUT", "/account/password", token, password=NEW)
+    return token
+
+
+async def test_the_first_password_is_the_last_six_characters_in_either_case(town: Town) -> None:
+    await town.open_account(parent_id="AA00000009")
+    await town.db.execute("UPDATE binding.accounts SET login = login")
+    for typed in ("000009", " 000009 "):
+        answer = await sign_in(town, typed)
+        assert (answer.status_code, answer.json()["next"]) == (201, "password")
+
+
+async def test_the_first_password_lets_nothing_be_done_but_change_it(town: Town) -> None:
+    await town.open_account()
+    token = (await sign_in(town)).json()["token"]
+    calls = [
+        ("GET", "/account/children", {}),
+        ("GET", "/bindings", {}),
+        ("DELETE", "/bindings", {}),
+        ("GET", "/draft", {}),
+        ("GET", "/schools", {}),
+        ("POST", "/draft/students", make_student_form()),
+        ("POST", "/id-numbers/check", {"national_id": PARENT_ID}),
+    ]
+    for method, path, body in calls:
+        answer = await town.call(method, path, token, **body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "password_change_due"), path
+    async with town.browser(token) as browser:
+        for path in ("/account", "/students", "/students/new", "/progress", "/consent", "/bindings/clear"):
+            answer = await browser.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/account/password"), path
+        assert (await browser.get("/account/password")).status_code == 200
+    await town.do("PUT", "/account/password", token, password=NEW)
+    assert [child["name"] for child in await town.do("GET", "/account/children", token)] == ["李小美"]
+
+
+async def test_who_does_not_want_to_change_it_now_can_sign_out(town: Town) -> None:
+    await town.open_account()
+    tokens = [(await sign_in(town)).json()["token"] for _ in range(2)]
+    await town.do("DELETE", "/sessions/current", tokens[0])
+    async with town.browser(tokens[1]) as browser:
+        assert (await browser.post("/sign-out")).status_code == 200
+    assert await town.value("SELECT count(*) FROM binding.sessions WHERE account_id IS NOT NULL") == 0
+
+
+async def test_the_first_password_works_for_the_set_days_only(town: Town, clock: Clock) -> None:
+    await town.open_account()
+    await clock.shift(timedelta(days=13, hours=23))
+    assert (await sign_in(town)).status_code == 201
+    await clock.shift(timedelta(days=14, minutes=1))
+    assert (await sign_in(town)).status_code == 401
+
+
+async def test_the_first_password_stops_after_the_set_wrong_tries(
+    open_town: Callable[..., Awaitable[Town]],
+) -> None:
+    town = await open_town(binding={"first_password_tries": 3})
+    await town.open_account()
+    for _ in range(2):
+        assert (await sign_in(town, "000000")).status_code == 401
+    assert (await sign_in(town)).status_code == 201
+    for _ in range(3):
+        assert (await sign_in(town, "000000")).status_code == 401
+    assert (await sign_in(town)).status_code == 401
+
+
+async def test_the_first_password_is_over_once_it_was_changed(town: Town) -> None:
+    await changed(town)
+    assert (await sign_in(town)).status_code == 401
+    assert (await sign_in(town, NEW)).json()["next"] == "progress"
+
+
+async def test_no_hash_of_the_first_password_is_stored(town: Town) -> None:
+    await town.open_account()
+    assert await town.value("SELECT password_hash FROM binding.accounts") is None
+
+
+async def test_an_unknown_login_and_a_wrong_password_get_the_very_same_answer(town: Town) -> None:
+    await changed(town)
+    answers = [
+        await sign_in(town, "wrong"),
+        await sign_in(town, NEW, "nobody@example.org"),
+        await sign_in(town, NEW, "no address"),
+    ]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(401, answers[0].content)}
+
+
+async def test_a_new_password_has_to_be_long_and_nobodys_data(town: Town) -> None:
+    await town.open_account()
+    token = (await sign_in(town)).json()["token"]
+    refused = {
+        "elevenchars": "password_short",
+        f"xx{PARENT_ID.lower()}xx": "password_obvious",
+        f"my six are {FIRST}": "password_obvious",
+        f"{LOGIN.upper()}!": "password_obvious",
+    }
+    for password, code in refused.items():
+        answer = await town.call("PUT", "/account/password", token, password=password)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, code), password
+    async with town.browser(token) as browser:
+        page = await browser.post("/account/password", data={"password": NEW, "repeated": NEW + "s"})
+        assert page.status_code == 422
+        assert "兩次輸入的新密碼不相同" in page.text
+        assert NEW not in page.text
+
+
+async def test_a_later_change_asks_for_the_present_password(town: Town) -> None:
+    token = await changed(town)
+    for current in ("", "wrong"):
+        answer = await town.call("PUT", "/account/password", token, current=current, password="another long walk")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "current")
+    await town.do("PUT", "/account/password", token, current=NEW, password="another long walk")
+    assert (await sign_in(town, "another long walk")).status_code == 201
+
+
+async def test_a_change_ends_every_other_session_of_the_account(town: Town) -> None:
+    token = await changed(town)
+    other = (await sign_in(town, NEW)).json()["token"]
+    await town.do("PUT", "/account/password", token, current=NEW, password="another long walk")
+    assert (await town.call("GET", "/account/children", other)).status_code == 401
+    assert (await town.call("GET", "/account/children", token)).status_code == 200
+
+
+async def test_sign_ins_to_one_account_are_limited_however_its_login_is_written(
+    open_town: Callable[..., Awaitable[Town]],
+) -> None:
+    town = await open_town(binding={"sign_in_per_login_hour": 2})
+    for login in (LOGIN, f" {LOGIN.upper()}"):
+        assert (await sign_in(town, "x", login)).status_code == 401
+    answer = await sign_in(town, "x", f"{LOGIN} ")
+    assert (answer.status_code, answer.json()["code"]) == (429, "limited")
+    assert int(answer.headers["retry-after"]) > 3500
+
+
+async def test_sign_ins_by_one_address_are_limited(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"sign_in_per_address_hour": 1})
+    assert (await sign_in(town, "x")).status_code == 401
+    assert (await sign_in(town, "x", "wu@example.org")).status_code == 429
+
+
+async def test_a_login_by_code_is_no_sign_in_to_the_account(town: Town) -> None:
+    token = await town.open_account()
+    assert (await town.call("GET", "/account/children", token)).json()["code"] == "not_signed_in"
+    assert (await town.call("PUT", "/account/password", token, password=NEW)).json()["code"] == "not_signed_in"
