@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def open_town(databases: Databases, broker_url: str) -> AsyncIterator[Callable[..., Awaitable[Town]]]:
-    """For towns with settings of their own: ``await open_town(binding={"session_hours": 1})``."""
+    """Opens towns with settings of their own, such as ``binding={"session_hours": 1}``."""
     async with AsyncExitStack() as stack:
 
         async def opened(**settings: Any) -> Town:  # noqa: ANN401 - see support.town

@@ -45,7 +45,7 @@ async def apply_decision(binding: Binding, connection: Connection, event: Decisi
     if opened:
         # The account's e-mail may not be the application's: read what notices go by again.
         row = await storage.binding(connection, binding_id) or row
-    await outbox.record(connection, facts.binding_ended(binding.keys, row, opens_account=opened))
+    await outbox.record(connection, facts.binding_ended(binding.keys, row))
     log.info("decision applied" if moved else "decision came too late", binding=event.subject, state=row["state"])
 
 

@@ -85,7 +85,7 @@ def binding_submitted(
     )
 
 
-def binding_ended(keys: Keys, row: asyncpg.Record, *, opens_account: bool = False) -> Event:
+def binding_ended(keys: Keys, row: asyncpg.Record) -> Event:
     """For review and notify: the state that a binding is in now, however it got there. Raises KeyError if it waits."""
     facts = {"version": row["version"], "application_id": row["application_id"], "language": row["language"]}
     who = {"email": row["notice_email"], "parent_name": row["parent_name"], "student_name": row["student_name"]}
@@ -95,7 +95,7 @@ def binding_ended(keys: Keys, row: asyncpg.Record, *, opens_account: bool = Fals
             keys.to_notify, for_notify=AddresseeWithReason(**who, reason=reason)
         )
     if row["state"] == "approved":
-        return BindingApproved.of("binding", row["id"], **facts, opens_account=opens_account).sealed(
+        return BindingApproved.of("binding", row["id"], **facts, opens_account=row["opens_account"]).sealed(
             keys.to_notify, for_notify=Addressee(**who)
         )
     if row["state"] == "withdrawn":

@@ -18,7 +18,9 @@ BINDING_COLUMNS = """
     students.name AS student_name, schools.name AS school_name, classes.name AS class_name, bindings.relation,
     bindings.relation_text, bindings.state, bindings.version, bindings.reason_sealed, bindings.submitted_at,
     bindings.changed_at, applications.language, applications.name AS parent_name,
-    coalesce(accounts.login, applications.email) AS notice_email
+    coalesce(accounts.login, applications.email) AS notice_email,
+    -- Both are the time of one transaction: the approval that opened the account, however often it is told.
+    coalesce(accounts.opened_at = bindings.changed_at, false) AS opens_account
 """
 BINDING_TABLES = """
     bindings JOIN applications ON applications.id = bindings.application_id
