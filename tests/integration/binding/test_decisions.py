@@ -182,6 +182,14 @@ async def test_a_second_decision_changes_nothing_and_tells_what_stands(town: Tow
     assert await town.events(BindingApproved) == []
 
 
+async def test_an_approval_told_again_still_says_that_it_opened_the_account(town: Town) -> None:
+    _, binding_id = await one_binding(town)
+    await town.decided(binding_id)
+    await town.decide(binding_id, "refuse", "太晚了")
+    await told(town, BindingApproved, count=2)
+    assert [event.data.opens_account for event in await town.events(BindingApproved)] == [True, True]
+
+
 async def test_a_decision_delivered_twice_is_applied_once(town: Town) -> None:
     _, binding_id = await one_binding(town)
     decision = town.decision(binding_id)
