@@ -28,12 +28,13 @@ import structlog
 from aio_pika import exceptions as pika_errors
 from aiormq import exceptions as amqp_errors
 from faststream import BaseMiddleware
-from faststream.exceptions import AckMessage, RejectMessage
+from faststream.exceptions import AckMessage, NackMessage, RejectMessage
 from faststream.middlewares import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.response import RabbitResponse
 
 from shared.database import DATABASE_FAULTS
+from shared.events import HEARD_BY
 from shared.logs import start_correlation
 from shared.outbox import BrokerAwayError
 from shared.sealing import UnsealError
@@ -59,7 +60,9 @@ CAUSE_HEADER = "x-kinbind-cause"
 #: After so many deliveries without an answer (the process died each time) the broker dead-letters by itself.
 DELIVERY_LIMIT = 20
 RECONNECT_SECONDS = 1
+SEND_BACK_TIMEOUT_SECONDS = 5
 
+BROKER_FAULTS = (OSError, RuntimeError, TimeoutError, pika_errors.AMQPError, amqp_errors.AMQPError)
 UNREADABLE = (ValueError, RecursionError, UnsealError)
 
 log = structlog.get_logger(__name__)
@@ -90,6 +93,10 @@ def dead_letter_name(queue: str) -> str:
     return f"{queue}.dead"
 
 
+def _dead_letter_queue(queue: RabbitQueue) -> RabbitQueue:
+    return RabbitQueue(dead_letter_name(queue.name), queue_type=QueueType.QUORUM, durable=True)
+
+
 def request_queue(name: str) -> RabbitQueue:
     """The queue of a request/reply endpoint. What nobody took within its deadline the broker forgets."""
     return RabbitQueue(name, queue_type=QueueType.CLASSIC, durable=True)
@@ -102,6 +109,7 @@ class Bus:
         self.service = service
         self._prefetch = prefetch
         self._queues: list[RabbitQueue] = []
+        self._published: list[type[Event]] = []
         self._ready = asyncio.Event()
         self._channels: list[Channel] = []
         self.broker = RabbitBroker(
@@ -126,7 +134,8 @@ class Bus:
         )
 
     def publishes(self, *events: type[Event]) -> None:
-        """Name the events that the outbox hands over, for the AsyncAPI document."""
+        """Name the events that the outbox hands over: for the AsyncAPI document, and so that queues wait for them."""
+        self._published.extend(events)
         for event in events:
             self.broker.publisher(routing_key=event.TYPE, exchange=EVENTS_EXCHANGE, schema=event, title=event.__name__)
 
@@ -159,7 +168,12 @@ class Bus:
                 await self.broker.connect()
                 await self._declare()
                 await self.broker.start()
-            except (OSError, pika_errors.AMQPError, amqp_errors.AMQPError, TimeoutError) as fault:
+            # A lost heartbeat raises CancelledError from within, and a connection that is just being replaced
+            # RuntimeError; only a cancellation of this very task ends it.
+            except (*BROKER_FAULTS, asyncio.CancelledError) as fault:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
                 log.warning("broker not reachable yet", fault=type(fault).__name__)
                 await self.broker.stop()
                 await asyncio.sleep(RECONNECT_SECONDS)
@@ -207,9 +221,14 @@ class Bus:
             waiting = await self.broker.declare_queue(_retry_queue(self.service, delay))
             await waiting.bind(exchange)
         for queue in self._queues:
-            await self.broker.declare_queue(
-                RabbitQueue(dead_letter_name(queue.name), queue_type=QueueType.QUORUM, durable=True)
-            )
+            await self.broker.declare_queue(_dead_letter_queue(queue))
+        # An event that is published before one of its consumers was ever started waits for it in its queue.
+        for event in self._published:
+            for consumer in HEARD_BY[event]:
+                queue = event_queue(consumer, event)
+                await self.broker.declare_queue(_dead_letter_queue(queue))
+                declared = await self.broker.declare_queue(queue)
+                await declared.bind(EVENTS_EXCHANGE.name, routing_key=event.TYPE)
 
 
 def reply(model: BaseModel) -> RabbitResponse:
@@ -265,7 +284,15 @@ class Deliveries(BaseMiddleware):
             )
             if delay is None:
                 raise RejectMessage(requeue=False) from None
-            await self._send_back(msg, queue, delay, counts=not isinstance(fault, DATABASE_FAULTS))
+            counts = not isinstance(fault, DATABASE_FAULTS)
+            try:
+                async with asyncio.timeout(SEND_BACK_TIMEOUT_SECONDS):
+                    await self._send_back(msg, queue, delay, counts=counts)
+            except Exception as lost:  # noqa: BLE001 - whatever it was, the message must not be lost
+                # The broker keeps it; its own delivery limit bounds how often this can happen.
+                log.warning("message not sent back; the broker has it again", fault=type(lost).__name__)
+                await asyncio.sleep(RECONNECT_SECONDS)
+                raise NackMessage(requeue=True) from None
             raise AckMessage from None
 
     async def _send_back(self, msg: StreamMessage[Any], queue: str, delay: int, *, counts: bool) -> None:
@@ -285,12 +312,12 @@ class Deliveries(BaseMiddleware):
 
 def _delay(msg: StreamMessage[Any], fault: Exception) -> int | None:
     """Seconds until the message is tried again; None when it is to be dead-lettered."""
-    if isinstance(fault, DATABASE_FAULTS):
-        return DATABASE_RETRY_DELAY_SECONDS
-    # pydantic's and json's errors are ValueErrors, endless nesting is a RecursionError: no later try will read the same
-    # bytes differently.
+    # pydantic's, json's and asyncpg's errors about a value are ValueErrors, endless nesting is a RecursionError: no
+    # later try will read the same bytes differently. First, because asyncpg counts its own as a connection's too.
     if isinstance(fault, UNREADABLE):
         return None
+    if isinstance(fault, DATABASE_FAULTS):
+        return DATABASE_RETRY_DELAY_SECONDS
     retries = int(msg.headers.get(RETRIES_HEADER, 0))
     return RETRY_DELAYS_SECONDS[retries] if retries < len(RETRY_DELAYS_SECONDS) else None
 

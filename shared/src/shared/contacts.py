@@ -23,7 +23,9 @@ class ContactError(ValueError):
 def parse_email(text: str) -> str:
     """The address as it is stored: in lower case, the domain in ASCII. Raises ContactError."""
     try:
-        checked = validate_email(unicodedata.normalize("NFKC", text).strip(), check_deliverability=False)
+        checked = validate_email(
+            unicodedata.normalize("NFKC", text).strip(), check_deliverability=False, allow_smtputf8=False
+        )
     except EmailNotValidError:
         raise ContactError from None
     address = (checked.ascii_email or checked.normalized).lower()

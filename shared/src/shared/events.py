@@ -352,16 +352,18 @@ class DecisionMade(Event):
     data: DecisionMadeData
 
 
-EVENTS: tuple[type[Event], ...] = (
-    CodeIssued,
-    ApplicationSubmitted,
-    BindingSubmitted,
-    BindingApproved,
-    BindingRefused,
-    BindingWithdrawn,
-    AccountOpened,
-    SchoolUpdated,
-    ClassUpdated,
-    TeacherUpdated,
-    DecisionMade,
-)
+#: Every event, and the services that hear it.
+HEARD_BY: dict[type[Event], tuple[str, ...]] = {
+    CodeIssued: ("notify",),
+    ApplicationSubmitted: ("notify",),
+    BindingSubmitted: ("review",),
+    BindingApproved: ("review", "notify"),
+    BindingRefused: ("review", "notify"),
+    BindingWithdrawn: ("review", "notify"),
+    AccountOpened: ("notify",),
+    SchoolUpdated: ("review",),
+    ClassUpdated: ("review",),
+    TeacherUpdated: ("review",),
+    DecisionMade: ("binding",),
+}
+EVENTS = tuple(HEARD_BY)

@@ -62,9 +62,14 @@ async def record(connection: Connection, *events: Event) -> None:
 
 
 async def oldest_age_seconds(connection: Connection) -> float:
-    """How long the oldest event has waited; 0 when none waits."""
+    """How long the oldest event that was never tried has waited; 0 when none waits.
+
+    One that the broker refuses is for an alert: taking this service away would not bring its consumer back.
+    """
     return float(
-        await connection.fetchval("SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0) FROM outbox")
+        await connection.fetchval(
+            "SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0) FROM outbox WHERE tries = 0"
+        )
     )
 
 

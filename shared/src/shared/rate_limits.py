@@ -5,6 +5,7 @@ A subject (a contact, a client address, an ID number) is stored as a keyed hash 
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,15 @@ class Limit:
     rule: str
     hits: int
     window: timedelta
+
+
+def client_subject(address: str) -> str:
+    """What a client address counts as: an IPv6 host has its whole /64 to itself (RFC 6177)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address  # noqa: PLR2004
 
 
 async def hit(connection: Connection, limits: list[tuple[Limit, str]]) -> timedelta | None:

@@ -10,7 +10,7 @@ import socket
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import asyncpg
 import structlog
@@ -20,6 +20,7 @@ import uvloop
 from shared import migrations
 from shared.logs import configure_logs
 from shared.outbox import Relay
+from shared.purging import purge_for_ever
 from shared.settings import S, SettingsError, load
 
 if TYPE_CHECKING:
@@ -36,24 +37,28 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def running(
-    database: Database, bus: Bus, *workers: Callable[[], Coroutine[None, None, None]]
+    database: Database, bus: Bus, *workers: Callable[[], Coroutine[None, None, None]], expired: Sequence[str] = ()
 ) -> AsyncIterator[None]:
-    """The service's background: consumers, the outbox relay and its own ``workers``, from start to graceful stop.
+    """The service's background: consumers, the outbox relay, the purge of ``expired`` rows and its own ``workers``.
 
     The HTTP side serves at once, and is ready when the broker and the database are. On the way out consumers stop
     first, then the relay empties what is due, then connections close.
     """
+    asyncio.get_running_loop().set_exception_handler(_log_stray_fault)
     await database.open()
     relay = Relay(database, bus.publish_event)
     consuming = asyncio.create_task(bus.start())
     relaying = asyncio.create_task(relay.run())
     working = [asyncio.create_task(work()) for work in workers]
+    working.append(asyncio.create_task(purge_for_ever(database, expired)))
     tasks = [consuming, relaying, *working]
     for task in tasks:
         task.add_done_callback(_end_with)
     try:
         yield
     finally:
+        for task in tasks:
+            task.remove_done_callback(_end_with)
         for task in (consuming, *working):
             task.cancel()
         await bus.stop_consuming()
@@ -67,9 +72,15 @@ async def running(
 
 def _end_with(task: asyncio.Task[None]) -> None:
     """A background task that dies takes the service along, and whoever supervises it starts a whole one."""
-    if not task.cancelled() and (fault := task.exception()) is not None:
+    fault = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if fault is not None:
         log.critical("a background task died; the service stops", exc_info=fault)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _log_stray_fault(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What asyncio has nobody to give to. Its own message quotes the exception, and that may quote data."""
+    log.error("a fault that nobody waited for", fault=type(context.get("exception")).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,7 @@ def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
         log_config=None,
         lifespan="on",
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
     )
     uvicorn.Server(config).run(sockets=[listener])

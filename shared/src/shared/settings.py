@@ -37,6 +37,9 @@ class ServiceSettings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
     port: int = Field(ge=0, le=65535, description="Port that the HTTP server listens on.")
+    trusted_proxies: str = Field(
+        default="127.0.0.1", description="Addresses, with commas, whose X-Forwarded-For and -Proto are believed."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe line that is logged."
     )

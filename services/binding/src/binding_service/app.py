@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from binding_service import api, consumers, pages, web
 from binding_service.api_parts import Problem, problem
 from binding_service.context import Binding, Keys
+from binding_service.drafts import storage as draft_storage
 from binding_service.errors import (
     BindingError,
     InternalError,
@@ -23,13 +24,14 @@ from binding_service.errors import (
     ServiceAwayError,
     TooLargeError,
 )
+from binding_service.logins import storage as login_storage
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.requests import Requester
 from shared.service import running
-from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin
+from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def make_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running(database, bus):
+        async with running(database, bus, expired=(*login_storage.EXPIRED, *draft_storage.EXPIRED)):
             yield
 
     app = FastAPI(
@@ -96,6 +98,7 @@ def make_keys(settings: Settings) -> Keys:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added is the first to see a request."""
+    app.add_middleware(UnexpectedFaults, answer=_say_unexpected)
     app.add_middleware(BodyLimit, refuse=_refuse_large)
     app.add_middleware(SameOrigin, allowed=settings.allowed_origins, refuse=_refuse_forged)
     if settings.allowed_origins:
@@ -113,9 +116,13 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 def _add_error_answers(app: FastAPI) -> None:
     async def on_error(request: Request, error: Exception) -> Response:
-        return answer(request, error if isinstance(error, BindingError) else InternalError())
+        assert isinstance(error, BindingError)  # noqa: S101 - registered for it
+        return answer(request, error)
 
-    async def on_database_fault(request: Request, _: Exception) -> Response:
+    async def on_database_fault(request: Request, fault: Exception) -> Response:
+        # asyncpg's complaint about an argument of ours is a ValueError too: that is no outage.
+        if isinstance(fault, ValueError):
+            raise fault
         return answer(request, ServiceAwayError(retry_after=5))
 
     async def on_malformed(request: Request, error: Exception) -> Response:
@@ -129,12 +136,15 @@ def _add_error_answers(app: FastAPI) -> None:
         known = NotFoundError() if error.status_code == 404 else MalformedError({})  # noqa: PLR2004 - HTTP's own number
         return answer(request, known, status=error.status_code, headers=error.headers)
 
-    app.add_exception_handler(Exception, on_error)
     app.add_exception_handler(BindingError, on_error)
     for fault in DATABASE_FAULTS:
         app.add_exception_handler(fault, on_database_fault)
     app.add_exception_handler(RequestValidationError, on_malformed)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def _say_unexpected(request: Request) -> Response:
+    return answer(request, InternalError())
 
 
 def _refuse_large(request: Request) -> Response:

@@ -46,6 +46,10 @@ class Settings(ServiceSettings):
     parent_per_login_hour: int = Field(
         default=10, ge=1, description="Parents' ID numbers verified by one login in any hour."
     )
+    parent_per_contact_day: int = Field(
+        default=20, ge=1, description="Parents' ID numbers verified by one contact a day."
+    )
+    parent_per_address_hour: int = Field(default=100, ge=1, description="The same by one client address an hour.")
     first_password_days: int = Field(default=14, ge=1, description="Days for which the first password works.")
     first_password_tries: int = Field(default=5, ge=1, description="Wrong tries that end the first password.")
     sign_in_per_login_hour: int = Field(default=20, ge=1, description="Sign-ins tried for one account in any hour.")

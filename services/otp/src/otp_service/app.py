@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from otp_service import consumers
+from otp_service import consumers, storage
 from otp_service.use_cases import Otp
 from shared.bus import Bus
 from shared.database import Database
@@ -41,7 +41,7 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(database, bus):
+        async with running(database, bus, expired=storage.EXPIRED):
             yield
 
     return Starlette(routes=health_routes("otp_service", database, bus), lifespan=lifespan)

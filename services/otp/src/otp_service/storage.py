@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+#: How long a lost answer can be asked for again; the id is worth nothing afterwards.
+ANSWER_LIFE = timedelta(minutes=10)
+
+#: Rows that mean nothing any more.
+EXPIRED = (
+    "DELETE FROM answers WHERE given_at < present() - interval '1 day'",
+    "DELETE FROM attempts WHERE expires_at < present() - interval '1 day'",
+)
+
 if TYPE_CHECKING:
-    from datetime import timedelta
     from uuid import UUID
 
     import asyncpg
@@ -14,9 +23,12 @@ if TYPE_CHECKING:
 
 
 async def answer_given(connection: Connection, request_id: UUID, question: str) -> dict[str, Any] | None:
-    """The answer that this very question got under this id before."""
+    """The answer that this very question got under this id a little while ago."""
     answer: dict[str, Any] | None = await connection.fetchval(
-        "SELECT answer FROM answers WHERE request_id = $1 AND question = $2", request_id, question
+        "SELECT answer FROM answers WHERE request_id = $1 AND question = $2 AND given_at > present() - $3::interval",
+        request_id,
+        question,
+        ANSWER_LIFE,
     )
     return answer
 
@@ -37,28 +49,36 @@ async def lock_attempt(connection: Connection, attempt_id: UUID) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))", str(attempt_id))
 
 
-async def seconds_until_resend(connection: Connection, attempt_id: UUID, wait: timedelta) -> int:
-    """Whole seconds, rounded up, until this attempt may ask for another code; 0 when it may now."""
+async def seconds_until_resend(connection: Connection, attempt_id: UUID, contact_hash: str, wait: timedelta) -> int:
+    """Whole seconds, rounded up, until this attempt may ask for another code to this contact; 0 when it may now.
+
+    Who mistyped a contact need not wait to correct it: the limits of the client address bound that.
+    """
     seconds: int = await connection.fetchval(
-        "SELECT coalesce((SELECT greatest(0, ceil(extract(epoch FROM issued_at + $2::interval - present())))"
-        " FROM attempts WHERE id = $1), 0)::int",
+        "SELECT coalesce((SELECT greatest(0, ceil(extract(epoch FROM issued_at + $3::interval - present())))"
+        " FROM attempts WHERE id = $1 AND contact_hash = $2), 0)::int",
         attempt_id,
+        contact_hash,
         wait,
     )
     return seconds
 
 
-async def save_code(connection: Connection, attempt_id: UUID, code_hash: str, life: timedelta) -> asyncpg.Record:
+async def save_code(
+    connection: Connection, attempt_id: UUID, code_hash: str, contact_hash: str, life: timedelta
+) -> asyncpg.Record:
     """The attempt's newest code; the one before it is dead. Returns ``issued_at`` and ``expires_at``."""
     row = await connection.fetchrow(
         """
-        INSERT INTO attempts (id, code_hash, issued_at, expires_at) VALUES ($1, $2, present(), present() + $3::interval)
-        ON CONFLICT (id) DO UPDATE SET code_hash = excluded.code_hash, issued_at = excluded.issued_at,
-            expires_at = excluded.expires_at, tries = 0, redeemed_by = NULL
+        INSERT INTO attempts (id, code_hash, contact_hash, issued_at, expires_at)
+        VALUES ($1, $2, $3, present(), present() + $4::interval)
+        ON CONFLICT (id) DO UPDATE SET code_hash = excluded.code_hash, contact_hash = excluded.contact_hash,
+            issued_at = excluded.issued_at, expires_at = excluded.expires_at, tries = 0, redeemed_by = NULL
         RETURNING issued_at, expires_at
         """,
         attempt_id,
         code_hash,
+        contact_hash,
         life,
     )
     assert row is not None  # noqa: S101 - an upsert without WHERE always returns its row
@@ -66,12 +86,12 @@ async def save_code(connection: Connection, attempt_id: UUID, code_hash: str, li
 
 
 async def try_code(
-    connection: Connection, attempt_id: UUID, request_id: UUID, code_hashes: list[str], tries_allowed: int
+    connection: Connection, attempt_id: UUID, try_id: UUID, code_hashes: list[str], tries_allowed: int
 ) -> asyncpg.Record | None:
     """Count a try and redeem the code if it is right, alive and unused, in one statement.
 
     Returns ``redeemed`` and ``tries_left``; None for an attempt that never had a code. Any number of tries at once are
-    counted one after the other, and at most one request ever redeems.
+    counted one after the other, and at most one ever redeems. ``try_id`` is this try's alone.
     """
     return await connection.fetchrow(
         """
@@ -84,7 +104,7 @@ async def try_code(
         RETURNING coalesce(redeemed_by = $2 AND code_hash = ANY($3), false) AS redeemed, $4 - tries AS tries_left
         """,
         attempt_id,
-        request_id,
+        try_id,
         code_hashes,
         tries_allowed,
     )

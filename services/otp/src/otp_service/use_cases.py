@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import structlog
 
@@ -13,7 +14,7 @@ from otp_service import domain, storage
 from shared import outbox, rate_limits
 from shared.contacts import ContactError, parse_email, parse_mobile
 from shared.events import CodeIssued, CodeToSend
-from shared.rate_limits import Limit
+from shared.rate_limits import Limit, client_subject
 from shared.requests import (
     CodeToRedeem,
     ContactToVerify,
@@ -83,9 +84,7 @@ async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
         given = await storage.answer_given(connection, request.request_id, question)
         if given is not None:
             return RedeemCodeAnswer.model_validate(given)
-        tried = await storage.try_code(
-            connection, request.attempt_id, request.request_id, hashes, otp.policy.tries_per_code
-        )
+        tried = await storage.try_code(connection, request.attempt_id, uuid4(), hashes, otp.policy.tries_per_code)
         answer = (
             RedeemCodeAnswer(redeemed=tried["redeemed"], tries_left=tried["tries_left"])
             if tried is not None
@@ -101,10 +100,12 @@ async def _refusal(
 ) -> IssueCodeAnswer | None:
     """Why no code is issued now; None when one may be. Counts this request against the limits."""
     policy = otp.policy
-    seconds = await storage.seconds_until_resend(connection, attempt_id, timedelta(seconds=policy.resend_seconds))
+    by_contact = otp.codes.digest("contact", contact)
+    wait_between = timedelta(seconds=policy.resend_seconds)
+    seconds = await storage.seconds_until_resend(connection, attempt_id, by_contact, wait_between)
     if seconds:
         return IssueCodeAnswer(outcome="too_soon", retry_after=seconds)
-    by_contact, by_address = otp.codes.digest("contact", contact), otp.codes.digest("address", client_address)
+    by_address = otp.codes.digest("address", client_subject(client_address))
     hour, day = timedelta(hours=1), timedelta(days=1)
     wait = await rate_limits.hit(
         connection,
@@ -123,7 +124,9 @@ async def _issue(
 ) -> IssueCodeAnswer:
     code = domain.new_code()
     code_hash = otp.codes.digest("code", str(request.attempt_id), contact_as_sent, code)
-    row = await storage.save_code(connection, request.attempt_id, code_hash, otp.policy.life(request.channel))
+    contact_hash = otp.codes.digest("contact", contact)
+    life = otp.policy.life(request.channel)
+    row = await storage.save_code(connection, request.attempt_id, code_hash, contact_hash, life)
     if request.deliver:
         event = CodeIssued.of(
             "otp", request.attempt_id, channel=request.channel, language=request.language, expires_at=row["expires_at"]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from review_service import consumers, pages
+from review_service import consumers, pages, storage
 from review_service.use_cases import Review
 from shared.bus import Bus
 from shared.database import Database
 from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.service import running
-from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin
+from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(review.database, bus):
+        async with running(review.database, bus, expired=storage.EXPIRED):
             yield
 
     app = Starlette(
@@ -54,6 +54,7 @@ def make_app(settings: Settings) -> Starlette:
             Middleware(SafetyHeaders),
             Middleware(SameOrigin),
             Middleware(BodyLimit, limit=LARGEST_FORM_BYTES),
+            Middleware(UnexpectedFaults),
         ],
         exception_handlers=pages.problem_handlers(),
         lifespan=lifespan,

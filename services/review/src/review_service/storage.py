@@ -27,6 +27,9 @@ UNDECIDED = "state = 'waiting' AND decided_outcome IS NULL"
 
 # --- the roster ---
 
+#: Sessions that have ended.
+EXPIRED = ("DELETE FROM sessions WHERE expires_at < present()",)
+
 
 async def save_school(connection: Connection, school_id: str, school: SchoolUpdatedData) -> None:
     """The school as of this revision, unless a later one is known."""

@@ -184,5 +184,40 @@ class BodyLimit:
             await self._refuse(Request(scope))(scope, receive, send)
 
 
+def say_unexpected(_: Request) -> Response:
+    """A plain 500, where no page of the service's own says it."""
+    return PlainTextResponse("Something went wrong here. It has been noted.", 500)
+
+
+class UnexpectedFaults:
+    """Answers a fault of ours, and logs it. Inside the other middleware, so that the answer has its headers."""
+
+    def __init__(self, app: ASGIApp, answer: Callable[[Request], Response] = say_unexpected) -> None:
+        self.app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noted)
+        except _TooLargeError:
+            raise
+        except Exception:
+            log.exception("request failed")
+            if started:
+                raise
+            await self._answer(Request(scope))(scope, receive, send)
+
+
 class _TooLargeError(Exception):
     """More bytes came than were announced or are allowed."""

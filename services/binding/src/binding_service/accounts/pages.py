@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from binding_service import messages
 from binding_service.accounts import use_cases as accounts
 from binding_service.doors import SESSION_COOKIE, binding_of, client_address, set_cookie
-from binding_service.errors import BindingError, NotSignedInError
+from binding_service.errors import BindingError
 from binding_service.web import PAGES, form_of, messages_at, render, retry_header, signed_in, to
 
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ async def sign_in(request: Request) -> Response:
 
 @signed_in
 async def password(request: Request, session: Session) -> Response:
-    """Change the password; by force before anything else while the first one is in force."""
-    if session.account_id is None:
-        raise NotSignedInError
+    """Change the password: by force while the first one is in force; by code to the e-mail where it was forgotten."""
+    await accounts.account_of(binding_of(request), session)
     errors: dict[str, str] = {}
     refused = None
     if request.method == "POST":
@@ -59,8 +58,15 @@ async def password(request: Request, session: Session) -> Response:
         except BindingError as error:
             errors, refused = messages_at(error, "password"), error
         else:
-            return to("/account")
-    return render(session, "password.html", refused, errors=errors, forced=session.password_change_due)
+            return to("/account" if session.account_id else "/account/sign-in")
+    return render(
+        session,
+        "password.html",
+        refused,
+        errors=errors,
+        forced=session.password_change_due,
+        asks_current=not accounts.needs_no_password(session),
+    )
 
 
 @signed_in

@@ -79,9 +79,8 @@ async def sign_in(binding: Binding, login: str, password: str, client_address: s
         account = await storage.by_login(connection, email)
     stored = account["password_hash"] if account else None
     right = await binding.passwords.verify(stored, password)
-    if account is not None and stored is None:
-        right = await _first_password_is_right(binding, account, password)
-    if account is None or not right:
+    first = await _first_password_is_right(binding, account, password)
+    if account is None or not (right or first):
         raise WrongCredentialsError
     async with binding.database.transaction() as connection:
         token = await logins.open_session(binding, connection, "email", account["login"], account_id=account["id"])
@@ -92,11 +91,11 @@ async def sign_in(binding: Binding, login: str, password: str, client_address: s
 async def change_password(binding: Binding, session: Session, current: str, password: str, repeated: str) -> None:
     """Replace the password; every other session of the account ends.
 
-    Whoever signed in with the first password has just proven it and is not asked for it again. Raises
-    InvalidFieldsError, NotSignedInError.
+    Whoever signed in with the first password has just proven it, and whoever logged in by a code to the account's
+    e-mail has proven that: neither is asked for the current one. Raises InvalidFieldsError, NotSignedInError.
     """
-    account = await _account(binding, session)
-    if not session.password_change_due and not await binding.passwords.verify(account["password_hash"], current):
+    account = await account_of(binding, session)
+    if not needs_no_password(session) and not await binding.passwords.verify(account["password_hash"], current):
         raise InvalidFieldsError({"current": "wrong_credentials"})
     national_id = binding.keys.store.unseal(account["national_id_sealed"], f"accounts:{account['id']}:national_id")
     problem = domain.password_problem(password, repeated, national_id, account["login"])
@@ -125,14 +124,35 @@ def require_account(session: Session) -> UUID:
     return session.account_id
 
 
-async def _account(binding: Binding, session: Session) -> asyncpg.Record:
-    if session.account_id is None:
-        raise NotSignedInError
+def needs_no_password(session: Session) -> bool:
+    """Whether the session itself proves as much as the current password would."""
+    return session.account_id is None or session.password_change_due
+
+
+async def account_of(binding: Binding, session: Session) -> asyncpg.Record:
+    """The account of a session: the one it is signed in to, or whose login it has proven by code.
+
+    Raises NotSignedInError.
+    """
     async with binding.database.connection() as connection:
-        account = await storage.by_id(connection, session.account_id)
+        if session.account_id is not None:
+            account = await storage.by_id(connection, session.account_id)
+        elif session.channel == "email":
+            account = await storage.by_login(connection, session.contact)
+        else:
+            account = None
     if account is None:
         raise NotSignedInError
     return account
+
+
+async def has_account(binding: Binding, session: Session) -> bool:
+    """Whether the session may set an account's password."""
+    try:
+        await account_of(binding, session)
+    except NotSignedInError:
+        return False
+    return True
 
 
 async def _count_sign_in(binding: Binding, login: str, client_address: str) -> None:
@@ -145,7 +165,7 @@ async def _count_sign_in(binding: Binding, login: str, client_address: str) -> N
                 (Limit("sign-in-login", settings.sign_in_per_login_hour, hour), hashes.digest("login", login)),
                 (
                     Limit("sign-in-address", settings.sign_in_per_address_hour, hour),
-                    hashes.digest("address", client_address),
+                    hashes.digest("address", rate_limits.client_subject(client_address)),
                 ),
             ],
         )
@@ -153,13 +173,18 @@ async def _count_sign_in(binding: Binding, login: str, client_address: str) -> N
         raise LimitedError(retry_after=int(wait.total_seconds()) + 1)
 
 
-async def _first_password_is_right(binding: Binding, account: asyncpg.Record, typed: str) -> bool:
-    """Count the try first, then compare; a password that is over is as wrong as any other."""
+async def _first_password_is_right(binding: Binding, account: asyncpg.Record | None, typed: str) -> bool:
+    """Count the try first, then compare; a password that is over is as wrong as any other.
+
+    Every sign-in comes through here, so that one to an account that is not there takes no less time.
+    """
+    account_id = account["id"] if account else uuid4()
     async with binding.database.transaction() as connection:
-        if not await storage.count_first_password_try(connection, account["id"], binding.settings.first_password_tries):
+        counts = await storage.count_first_password_try(connection, account_id, binding.settings.first_password_tries)
+        if account is None or not counts:
             return False
-        national_id = binding.keys.store.unseal(account["national_id_sealed"], f"accounts:{account['id']}:national_id")
+        national_id = binding.keys.store.unseal(account["national_id_sealed"], f"accounts:{account_id}:national_id")
         right = domain.is_first_password(typed, national_id)
         if right:
-            await storage.forgive_first_password_tries(connection, account["id"])
+            await storage.forgive_first_password_tries(connection, account_id)
         return right

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 MAX_SIGNATURE_BYTES = 64 * 1024
-#: A dot or a slip of the finger is no signature.
 FEWEST_POINTS = 8
+#: In the units of the field, which is 600 wide.
+LEAST_EXTENT = 20
 
 #: No 0/O, 1/I/L: an application number is read out on the telephone.
 NUMBER_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -51,10 +52,16 @@ class BindingView:
     changed_at: datetime
 
 
-def signature_problem(strokes: Sequence[Sequence[object]], typed: str, name: str) -> str | None:
-    """The code of what is wrong with a signature of ``name``; None for a good one."""
-    if sum(map(len, strokes)) >= FEWEST_POINTS:
-        return None
+def is_drawn(strokes: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """Whether the strokes are more than a dot or a slip of the finger: enough different points, some way apart."""
+    points = {point for stroke in strokes for point in stroke}
+    if len(points) < FEWEST_POINTS:
+        return False
+    return max(_extent(axis) for axis in zip(*points, strict=True)) >= LEAST_EXTENT
+
+
+def typed_signature_problem(typed: str, name: str) -> str | None:
+    """The code of what is wrong with the name that was typed in a signature's place; None for a good one."""
     if not typed.strip():
         return "signature_empty"
     return None if _bare(typed) == _bare(name) else "signature_name_differs"
@@ -67,3 +74,7 @@ def application_number(today: date) -> str:
 
 def _bare(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
+
+
+def _extent(values: Sequence[int]) -> int:
+    return max(values) - min(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from binding_service.accounts import use_cases as accounts
 from binding_service.applications import use_cases as applications
 from binding_service.doors import binding_of, request_id_of
 from binding_service.drafts import use_cases as drafts
@@ -72,7 +73,8 @@ async def progress(request: Request, session: Session) -> Response:
     binding = binding_of(request)
     views = await applications.progress(binding, session)
     draft = await drafts.draft_of(binding, session)
-    return render(session, "progress.html", bindings=views, has_draft=bool(draft.students))
+    has_account = await accounts.has_account(binding, session)
+    return render(session, "progress.html", bindings=views, has_draft=bool(draft.students), has_account=has_account)
 
 
 @signed_in

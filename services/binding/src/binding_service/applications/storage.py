@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BINDING_COLUMNS = """
     bindings.id, bindings.application_id, applications.number AS application_number, bindings.student_id,
-    students.name AS student_name, schools.name AS school_name, classes.name AS class_name, bindings.relation,
+    students.name AS student_name, bindings.school_name, bindings.class_name, bindings.relation,
     bindings.relation_text, bindings.state, bindings.version, bindings.reason_sealed, bindings.submitted_at,
     bindings.changed_at, applications.language, applications.name AS parent_name,
     coalesce(accounts.login, applications.email) AS notice_email,
@@ -23,8 +23,6 @@ BINDING_COLUMNS = """
 BINDING_TABLES = """
     bindings JOIN applications ON applications.id = bindings.application_id
     JOIN students ON students.id = bindings.student_id
-    JOIN classes ON classes.id = students.class_id
-    JOIN schools ON schools.id = students.school_id
     LEFT JOIN accounts ON accounts.person_hash = applications.person_hash
 """
 
@@ -76,15 +74,16 @@ async def insert_bindings(
     application_id: UUID,
     person_hash: str,
     ids: list[UUID],
-    children: Sequence[tuple[str, str, str]],
+    children: Sequence[tuple[str, str, str, str, str]],
 ) -> None:
-    """One pending binding a child: (student id, relation, relation text)."""
+    """One pending binding a child: (student id, school, class, relation, relation text)."""
     await connection.execute(
         """
-        INSERT INTO bindings (id, application_id, student_id, person_hash, relation, relation_text, state, version,
-                              submitted_at, changed_at)
-        SELECT id, $1, student_id, $2, relation, relation_text, 'pending', 1, present(), present()
-        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[]) AS child (id, student_id, relation, relation_text)
+        INSERT INTO bindings (id, application_id, student_id, person_hash, school_name, class_name, relation,
+                              relation_text, state, version, submitted_at, changed_at)
+        SELECT id, $1, student_id, $2, school, class, relation, relation_text, 'pending', 1, present(), present()
+        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+             AS child (id, student_id, school, class, relation, relation_text)
         """,
         application_id,
         person_hash,

@@ -94,9 +94,11 @@ async def _send(
 ) -> Sent:
     assert draft.consent is not None  # noqa: S101 - see Draft.missing
     applicant = await _applicant(binding, connection, draft)
-    _check_signature(signature, applicant.name)
+    signature = _check_signature(signature, applicant.name)
     await drafts.refuse_taken_email(binding, connection, applicant.email, applicant.national_id)
     children = await drafts.students(connection, draft)
+    if len(children) < len(draft.students):
+        raise StepMissingError(step="students")
     await _refuse_known_students(binding, connection, applicant, children)
     now = await draft_storage.now(connection)
     sent = Sent(uuid4(), domain.application_number(now.date()))
@@ -140,7 +142,10 @@ async def _insert_bindings(
     now: datetime,
 ) -> list[Event]:
     ids = [uuid4() for _ in children]
-    rows = [(student.id, named.relation, named.relation_text) for named, student in children]
+    rows = [
+        (student.id, student.school_name, student.class_name, named.relation, named.relation_text)
+        for named, student in children
+    ]
     await storage.insert_bindings(connection, sent.id, applicant.person_hash, ids, rows)
     return [
         facts.binding_submitted(
@@ -196,12 +201,16 @@ async def _withdraw(binding: Binding, connection: Connection, binding_id: UUID) 
 # --- helpers ---
 
 
-def _check_signature(signature: Signature, name: str) -> None:
+def _check_signature(signature: Signature, name: str) -> Signature:
+    """The signature as it is kept: drawn, or typed without the dots beside it. Raises InvalidFieldsError."""
     if len(signature.model_dump_json().encode()) > domain.MAX_SIGNATURE_BYTES:
         raise InvalidFieldsError({"signature": "signature_too_large"})
-    problem = domain.signature_problem(signature.strokes, signature.typed, name)
+    if domain.is_drawn(signature.strokes):
+        return signature.model_copy(update={"typed": ""})
+    problem = domain.typed_signature_problem(signature.typed, name)
     if problem:
         raise InvalidFieldsError({"signature": problem})
+    return signature.model_copy(update={"strokes": []})
 
 
 async def _applicant(binding: Binding, connection: Connection, draft: Draft) -> Applicant:

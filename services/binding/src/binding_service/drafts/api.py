@@ -168,8 +168,8 @@ async def accept_statement(request: Request, binding: Parts, session: SignedIn, 
 
 
 @router.put("/draft/parent/id", summary="Say who the parent is")
-async def name_parent(binding: Parts, session: SignedIn, body: ParentIdBody) -> DraftState:
-    await drafts.name_parent(binding, session, body.national_id)
+async def name_parent(request: Request, binding: Parts, session: SignedIn, body: ParentIdBody) -> DraftState:
+    await drafts.name_parent(binding, session, body.national_id, client_address(request))
     return await _draft_state(binding, session)
 
 

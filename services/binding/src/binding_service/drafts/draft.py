@@ -13,6 +13,7 @@ class DraftStudent(BaseModel):
     """A child that was found in the roster, and what the parent is to it."""
 
     student_id: str
+    school_id: str
     relation: Relation
     relation_text: str = ""
 

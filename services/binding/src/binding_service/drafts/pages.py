@@ -9,7 +9,7 @@ from binding_service.doors import binding_of, client_address, request_id_of
 from binding_service.drafts import domain
 from binding_service.drafts import use_cases as drafts
 from binding_service.drafts.use_cases import StudentForm
-from binding_service.errors import BindingError, InvalidFieldsError, StepMissingError
+from binding_service.errors import BindingError, InvalidFieldsError, StepMissingError, TooSoonError
 from binding_service.statements import statement
 from binding_service.web import LANGUAGE, form_of, messages_at, render, signed_in, to
 from shared.contacts import mask_email
@@ -27,12 +27,13 @@ STUDENT_FIELDS = ("relation", "relation_text", "level", "national_id", "school_i
 async def students(request: Request, session: Session) -> Response:
     """Confirm the children, add another, take one out."""
     binding = binding_of(request)
+    dropped = await drafts.drop_moved_students(binding, session)
     draft = await drafts.draft_of(binding, session)
-    if not draft.students:
+    if not draft.students and not dropped:
         return to("/students/new")
     named = await drafts.students_of(binding, draft)
     can_add = len(named) < binding.settings.students_per_application
-    return render(session, "students.html", students=named, can_add=can_add)
+    return render(session, "students.html", students=named, can_add=can_add, dropped=dropped)
 
 
 @signed_in
@@ -127,7 +128,7 @@ async def name_parent(request: Request, session: Session) -> Response:
     if request.method == "POST":
         typed = (await form_of(request)).get("parent_id", "")
         try:
-            await drafts.name_parent(binding_of(request), session, typed)
+            await drafts.name_parent(binding_of(request), session, typed, client_address(request))
         except BindingError as error:
             errors, refused = messages_at(error, "parent_id"), error
         else:
@@ -151,6 +152,9 @@ async def fill_parent(request: Request, session: Session) -> Response:
         if await drafts.fill_parent(binding, session, **typed):
             return to("/check")
         await drafts.send_email_code(binding, session, client_address(request), LANGUAGE, uuid4())
+    except TooSoonError:
+        # The code is on its way already: back and forward between the two pages must not be a dead end.
+        return to("/parent/email-code")
     except BindingError as error:
         if isinstance(error, StepMissingError):
             raise

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from shared.database import Connection
 
 
+#: Drafts that nobody came back to.
+EXPIRED = ("DELETE FROM drafts WHERE updated_at < present() - interval '30 days'",)
+
+
 async def now(connection: Connection) -> datetime:
     """The time that decides."""
     moment: datetime = await connection.fetchval("SELECT present()")
@@ -50,7 +54,7 @@ async def students(connection: Connection, ids: list[str]) -> list[asyncpg.Recor
         SELECT students.id, students.name, classes.id AS class_id, classes.name AS class_name,
                schools.id AS school_id, schools.name AS school_name
         FROM students JOIN classes ON classes.id = students.class_id JOIN schools ON schools.id = students.school_id
-        WHERE students.id = ANY($1)
+        WHERE students.id = ANY($1) AND students.active
         """,
         ids,
     )

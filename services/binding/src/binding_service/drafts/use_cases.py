@@ -67,6 +67,15 @@ async def students_of(binding: Binding, draft: Draft) -> list[tuple[DraftStudent
         return await students(connection, draft)
 
 
+async def drop_moved_students(binding: Binding, session: Session) -> bool:
+    """Take those out of the draft that have left the school that was named; whether there were any."""
+    async with _editing(binding, session) as (connection, draft):
+        present = [named for named, _ in await students(connection, draft)]
+        dropped = len(present) < len(draft.students)
+        draft.students = present
+        return dropped
+
+
 async def schools(binding: Binding) -> list[asyncpg.Record]:
     """The schools to choose from: id, name, level."""
     async with binding.database.connection() as connection:
@@ -107,7 +116,14 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
         text = form.relation_text.strip() if form.relation == "other" else ""
         draft.students = [
             *draft.students,
-            DraftStudent.model_validate({"student_id": found["id"], "relation": form.relation, "relation_text": text}),
+            DraftStudent.model_validate(
+                {
+                    "student_id": found["id"],
+                    "school_id": form.school_id,
+                    "relation": form.relation,
+                    "relation_text": text,
+                }
+            ),
         ]
 
 
@@ -131,15 +147,22 @@ async def accept_statement(binding: Binding, session: Session, version: str, cli
 async def abandon(binding: Binding, session: Session) -> None:
     """The parent does not agree: the draft is deleted."""
     async with binding.database.transaction() as connection:
+        await storage.lock_draft(connection, session.contact_hash)
         await storage.delete_draft(connection, session.contact_hash)
 
 
-async def name_parent(binding: Binding, session: Session, typed_id: str) -> None:
+async def name_parent(binding: Binding, session: Session, typed_id: str, client_address: str) -> None:
     """Say who the parent is. With an account, the rest is the account's. Raises InvalidFieldsError, LimitedError."""
     national_id = check_id_number(typed_id, "parent_id")
-    settings = binding.settings
-    by_login = binding.keys.hashes.digest("session", str(session.id))
-    await _count(binding, [(Limit("parent-login", settings.parent_per_login_hour, HOUR), by_login)])
+    settings, digest = binding.settings, binding.keys.hashes.digest
+    await _count(
+        binding,
+        [
+            (Limit("parent-login", settings.parent_per_login_hour, HOUR), digest("session", str(session.id))),
+            (Limit("parent-contact", settings.parent_per_contact_day, DAY), session.contact_hash),
+            (Limit("parent-address", settings.parent_per_address_hour, HOUR), _address(binding, client_address)),
+        ],
+    )
     async with _editing(binding, session) as (connection, draft):
         account = await account_storage.of_person(connection, person_hashes(binding, national_id))
         former = draft.parent
@@ -204,7 +227,10 @@ async def prove_email(binding: Binding, session: Session, typed_code: str, reque
         raise InvalidFieldsError({"code": "bad_code"})
     answer = await logins.redeem_code(binding, proof.attempt_id, proof.email, code, request_id)
     async with _editing(binding, session) as (connection, draft):
-        draft.email_proof = proof.model_copy(update={"proven": answer.redeemed, "tries_left": answer.tries_left})
+        known = draft.email_proof
+        # Meanwhile the e-mail may have been changed, or proven by another tab: then this answer is about nothing.
+        if known is not None and known.attempt_id == proof.attempt_id and not known.proven:
+            draft.email_proof = known.model_copy(update={"proven": answer.redeemed, "tries_left": answer.tries_left})
         if answer.redeemed and draft.parent:
             await refuse_taken_email(binding, connection, proof.email, draft.parent.national_id)
     if not answer.redeemed:
@@ -222,10 +248,14 @@ def open_draft(binding: Binding, row: asyncpg.Record | None) -> Draft:
 
 
 async def students(connection: Connection, draft: Draft) -> list[tuple[DraftStudent, Student]]:
-    """The children of a draft as the roster has them; one that is gone from it is left out."""
+    """The children of a draft as the roster has them.
+
+    One that has left the school that the parent named is left out: a parent who does not know of the move is not told.
+    """
     rows = await storage.students(connection, [student.student_id for student in draft.students])
-    found = {row["id"]: Student(**row) for row in rows}
-    return [(named, found[named.student_id]) for named in draft.students if named.student_id in found]
+    found = {(row["id"], row["school_id"]): Student(**row) for row in rows}
+    places = [(named, (named.student_id, named.school_id)) for named in draft.students]
+    return [(named, found[place]) for named, place in places if place in found]
 
 
 async def refuse_taken_email(binding: Binding, connection: Connection, email: str, national_id: str) -> None:
@@ -277,10 +307,14 @@ async def _count_match(binding: Binding, session: Session, national_id: str, cli
         [
             (Limit("match-login", settings.match_per_login_hour, HOUR), digest("session", str(session.id))),
             (Limit("match-contact", settings.match_per_contact_day, DAY), session.contact_hash),
-            (Limit("match-address", settings.match_per_address_hour, HOUR), digest("address", client_address)),
+            (Limit("match-address", settings.match_per_address_hour, HOUR), _address(binding, client_address)),
             (Limit("match-student", settings.match_per_student_day, DAY), digest("national-id", national_id)),
         ],
     )
+
+
+def _address(binding: Binding, client_address: str) -> str:
+    return binding.keys.hashes.digest("address", rate_limits.client_subject(client_address))
 
 
 async def _count(binding: Binding, limits: list[tuple[Limit, str]]) -> None:

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from shared.database import Connection
 
 
+#: Rows that mean nothing any more.
+EXPIRED = (
+    "DELETE FROM login_attempts WHERE expires_at < present() - interval '1 day'",
+    "DELETE FROM sessions WHERE expires_at < present()",
+)
+
+
 async def attempt(connection: Connection, token_hash: str) -> asyncpg.Record | None:
     """The login attempt of this token, up to a day after its newest code; ``…_in`` are seconds."""
     return await connection.fetchrow(

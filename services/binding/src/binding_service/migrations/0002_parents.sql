@@ -79,6 +79,8 @@ CREATE TABLE bindings (
     application_id uuid        NOT NULL REFERENCES applications,
     student_id     text        NOT NULL REFERENCES students,
     person_hash    text        NOT NULL,
+    school_name    text        NOT NULL, -- as the parent named it: a later move is not told to who was not approved
+    class_name     text        NOT NULL,
     relation       text        NOT NULL,
     relation_text  text        NOT NULL,
     state          text        NOT NULL CHECK (state IN ('pending', 'approved', 'refused', 'withdrawn')),

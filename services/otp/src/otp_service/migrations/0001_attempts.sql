@@ -2,10 +2,11 @@
 CREATE TABLE attempts (
     id           uuid PRIMARY KEY,
     code_hash    text        NOT NULL,
+    contact_hash text        NOT NULL, -- where it went
     issued_at    timestamptz NOT NULL,
     expires_at   timestamptz NOT NULL,
     tries        integer     NOT NULL DEFAULT 0,
-    redeemed_by  uuid -- the request that won
+    redeemed_by  uuid -- the try that won
 );
 CREATE INDEX attempts_expires ON attempts (expires_at);
 
