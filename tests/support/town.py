@@ -35,7 +35,7 @@ E = TypeVar("E", bound=Event)
 TLS = ssl.create_default_context()
 
 #: Points that stand nowhere else, so that a search for them finds a signature and nothing but a signature.
-STROKES = [[[431, 97], [432, 98], [433, 99], [434, 101], [435, 102], [436, 103]], [[441, 87], [442, 88], [443, 89]]]
+STROKES = [[[431, 97], [432, 98], [433, 99], [434, 101], [435, 102], [436, 131]], [[441, 87], [442, 88], [443, 89]]]
 SIGNATURE = {"strokes": STROKES}
 
 #: Copies each event out of the outbox as it is recorded: the relay deletes the row as soon as it is on the bus.

@@ -168,4 +168,18 @@ async def test_sign_ins_by_one_address_are_limited(open_town: Callable[..., Awai
 async def test_a_login_by_code_is_no_sign_in_to_the_account(town: Town) -> None:
     token = await town.open_account()
     assert (await town.call("GET", "/account/children", token)).json()["code"] == "not_signed_in"
-    assert (await town.call("PUT", "/account/password", token, password=NEW)).json()["code"] == "not_signed_in"
+
+
+async def test_a_code_to_the_accounts_email_sets_a_password_without_the_old_one(town: Town) -> None:
+    by_email = await town.open_account()
+    assert (await town.call("PUT", "/account/password", by_email, password=NEW)).status_code == 204
+    signed_in = await town.call("POST", "/account/sessions", login="lin@example.org", password=NEW)
+    assert signed_in.json()["next"] == "progress"
+
+
+async def test_a_code_to_another_contact_sets_no_password(town: Town) -> None:
+    await town.open_account()
+    for contact in ("wang@example.org", "+886912345678"):
+        other = await town.sign_in(contact)
+        answer = await town.call("PUT", "/account/password", other, password=NEW)
+        assert answer.json()["code"] == "not_signed_in"

@@ -8,7 +8,7 @@ import pytest
 
 from binding_service import labels
 from binding_service.accounts.domain import is_first_password, password_problem
-from binding_service.applications.domain import application_number, signature_problem
+from binding_service.applications.domain import application_number, is_drawn, typed_signature_problem
 from binding_service.drafts import domain
 from binding_service.drafts.draft import Consent, Draft, DraftStudent, EmailProof, Parent
 from binding_service.logins.domain import digits_of, new_token, token_hash
@@ -62,24 +62,36 @@ def test_a_relation_that_is_none_is_refused() -> None:
     assert domain.relation_problem("uncle", "") == {"relation": "choose"}
 
 
+LINE = [(x, 50) for x in range(0, 80, 10)]
+
+
 @pytest.mark.parametrize(
-    ("points", "typed", "problem"),
+    ("strokes", "drawn"),
     [
-        (8, "", None),
-        (7, "", "signature_empty"),
-        (0, "林淑芬", None),
-        (0, "林 淑芬", None),
-        (0, "ＬＩＮ", "signature_name_differs"),
-        (0, "  ", "signature_empty"),
-        (8, "somebody else", None),
+        ([LINE], True),
+        ([LINE[:4], LINE[4:]], True),
+        ([LINE[:7]], False),
+        ([LINE[:4] * 5], False),
+        ([[(1, 1)] * 50], False),
+        ([[(x, y) for x in range(3) for y in range(3)]], False),
+        ([], False),
     ],
+    ids=["a line", "two strokes", "seven points", "four points over and over", "a dot", "a blot", "nothing"],
 )
-def test_a_signature_is_eight_points_or_the_name(points: int, typed: str, problem: str | None) -> None:
-    assert signature_problem([[(1, 1)] * points], typed, "林淑芬") == problem
+def test_a_drawn_signature_has_eight_points_some_way_apart(strokes: list[list[tuple[int, int]]], drawn: bool) -> None:  # noqa: FBT001
+    assert is_drawn(strokes) is drawn
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [("林淑芬", None), (" 林 淑芬 ", None), ("林淑", "signature_name_differs"), ("  ", "signature_empty")],
+)
+def test_a_typed_signature_is_the_name(typed: str, problem: str | None) -> None:
+    assert typed_signature_problem(typed, "林淑芬") == problem
 
 
 def test_a_typed_name_may_differ_in_case_and_width() -> None:
-    assert signature_problem([], "mary ＬＩＮ", "Mary Lin") is None
+    assert typed_signature_problem("mary ＬＩＮ", "Mary Lin") is None
 
 
 def test_an_application_number_is_the_day_and_six_clear_characters() -> None:
@@ -93,7 +105,7 @@ def test_an_application_number_is_the_day_and_six_clear_characters() -> None:
 
 # --- the draft ---
 
-STUDENT = DraftStudent(student_id="P-1", relation="mother")
+STUDENT = DraftStudent(student_id="P-1", school_id="S-1", relation="mother")
 CONSENT = Consent(version=CURRENT, hash="h", at=datetime.now(UTC), client_address="127.0.0.1")
 PARENT = Parent(national_id=NATIONAL_ID, name="林淑芬", email=CONTACT, phone="+886912345678")
 

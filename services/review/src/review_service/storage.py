@@ -260,8 +260,7 @@ async def open_account(connection: Connection, teacher_id: str, username: str, p
 
 
 async def open_session(connection: Connection, token_hash: str, teacher_id: str, life: timedelta) -> None:
-    """A new session; those that are over are swept out on the way."""
-    await connection.execute("DELETE FROM sessions WHERE expires_at < present()")
+    """A new session."""
     await connection.execute(
         "INSERT INTO sessions (token_hash, teacher_id, expires_at) VALUES ($1, $2, present() + $3::interval)",
         token_hash,
