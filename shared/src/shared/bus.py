@@ -24,6 +24,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import asyncpg
 import structlog
 from aio_pika import exceptions as pika_errors
 from aiormq import exceptions as amqp_errors
@@ -63,7 +64,7 @@ RECONNECT_SECONDS = 1
 SEND_BACK_TIMEOUT_SECONDS = 5
 
 BROKER_FAULTS = (OSError, RuntimeError, TimeoutError, pika_errors.AMQPError, amqp_errors.AMQPError)
-UNREADABLE = (ValueError, RecursionError, UnsealError)
+UNREADABLE = (ValueError, RecursionError, UnsealError, asyncpg.DataError)
 
 log = structlog.get_logger(__name__)
 
@@ -312,8 +313,8 @@ class Deliveries(BaseMiddleware):
 
 def _delay(msg: StreamMessage[Any], fault: Exception) -> int | None:
     """Seconds until the message is tried again; None when it is to be dead-lettered."""
-    # pydantic's, json's and asyncpg's errors about a value are ValueErrors, endless nesting is a RecursionError: no
-    # later try will read the same bytes differently. First, because asyncpg counts its own as a connection's too.
+    # pydantic's and json's errors are ValueErrors, endless nesting is a RecursionError, a value that no column holds a
+    # DataError: no later try will read the same bytes differently.
     if isinstance(fault, UNREADABLE):
         return None
     if isinstance(fault, DATABASE_FAULTS):

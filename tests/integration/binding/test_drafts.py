@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from support.town import Town
+    from support.town import Child, Town
 
 CONTACT = "lin@example.org"
 PHONE = "+886912345678"
@@ -366,3 +366,42 @@ async def test_each_step_is_asked_for_in_its_turn(town: Town) -> None:
         assert (refused.status_code, refused.json()["code"]) == (409, "step_missing")
         await town.do(method, path, token, **body)
     assert (await town.do("GET", "/draft", token))["missing"] is None
+
+
+async def move_to_another_school(town: Town, child: Child) -> None:
+    """The roster has the child elsewhere from now on."""
+    await town.rows(
+        "UPDATE binding.students SET school_id = elsewhere.school_id, class_id = elsewhere.id"
+        " FROM binding.classes AS elsewhere WHERE students.id = $1 AND elsewhere.school_id <> students.school_id"
+        " RETURNING 1",
+        child.id,
+    )
+
+
+async def test_where_a_child_has_moved_to_is_told_to_nobody_who_named_its_old_school(town: Town) -> None:
+    token = await town.apply()
+    before = (await town.bindings(token))[0]
+    await move_to_another_school(town, LI)
+    after = (await town.bindings(token))[0]
+    assert (after["school"], after["class_name"]) == (before["school"], before["class_name"])
+
+
+async def test_a_child_that_moved_meanwhile_leaves_the_draft_before_it_is_sent(town: Town) -> None:
+    token = await town.sign_in("lin@example.org")
+    await town.fill(token, (LI,), PARENT_ID, make_parent_form())
+    await move_to_another_school(town, LI)
+    sent = await town.call("POST", "/applications", token, signature=SIGNATURE)
+    assert (sent.status_code, sent.json()["code"]) == (409, "step_missing")
+    async with town.browser(token) as browser:
+        page = await browser.get("/students")
+    assert "學籍資料已變更" in page.text
+    assert LI.name not in page.text
+
+
+async def test_back_from_the_code_page_and_forward_again_is_no_dead_end(town: Town) -> None:
+    token = await town.sign_in("+886912345678")
+    await town.fill(token, (LI,), PARENT_ID, None)
+    async with town.browser(token) as browser:
+        for _ in range(2):
+            answer = await browser.post("/parent", data=make_parent_form())
+            assert (answer.status_code, answer.headers["location"]) == (303, "/parent/email-code")

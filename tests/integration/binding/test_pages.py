@@ -9,6 +9,7 @@ from support.town import LI, PARENT_ID, SIGNATURE, make_parent_form
 
 if TYPE_CHECKING:
     import httpx
+    import pytest
 
     from support.town import Town
 
@@ -165,3 +166,17 @@ async def test_a_malformed_body_is_a_problem_that_quotes_nothing(town: Town) -> 
         assert answer.status_code in {400, 422}
         assert answer.json()["code"] == "bad_request"
         assert "secret" not in answer.text
+
+
+async def test_a_fault_of_ours_is_answered_in_words_with_all_headers(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("binding_service.drafts.use_cases.schools", fails)
+    token = await town.sign_in("lin@example.org")
+    answer = await town.call("GET", "/schools", token)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "x-correlation-id" in answer.headers
+    assert "content-security-policy" in answer.headers

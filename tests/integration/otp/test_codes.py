@@ -214,3 +214,19 @@ async def test_a_request_that_was_moved_to_another_id_does_not_open(parent: Pare
     request = make_redeem_code(parent.attempt_id, await parent.sent())
     with pytest.raises(UnsealError):
         await redeem_code(parent.otp, request.model_copy(update={"request_id": uuid4()}))
+
+
+async def test_who_mistyped_the_contact_need_not_wait_to_correct_it(parent: Parent) -> None:
+    assert (await parent.ask("paernt@example.org")).outcome == "issued"
+    assert (await parent.ask("paernt@example.org")).outcome == "too_soon"
+    assert (await parent.ask("parent@example.org")).outcome == "issued"
+
+
+async def test_a_lost_answer_can_be_asked_for_for_ten_minutes_only(parent: Parent, clock: Clock) -> None:
+    await parent.ask()
+    code, request_id = await parent.sent(), uuid4()
+    assert (await parent.type(code, request_id)).redeemed
+    await clock.shift(timedelta(minutes=9))
+    assert (await parent.type(code, request_id)).redeemed
+    await clock.shift(timedelta(minutes=11))
+    assert not (await parent.type(code, request_id)).redeemed

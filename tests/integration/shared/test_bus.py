@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aio_pika.abc import AbstractIncomingMessage
 
     from local_stack.servers import Servers
+    from shared.database import Database
 
 QUEUE = "probe.binding.class-updated.v1"
 DEAD = f"{QUEUE}.dead"
@@ -107,6 +108,46 @@ async def test_what_no_later_try_can_read_is_dead_at_once_and_the_service_goes_o
         await channel.publish(body(subject="good"), ClassUpdated.TYPE)
         await handler.took("good")
         assert (await one_from(channel, DEAD)).body == bad
+
+
+async def test_a_value_that_the_database_cannot_hold_is_dead_at_once(
+    bus: Bus, channel: Outsider, database: Database
+) -> None:
+    with pytest.raises(asyncpg.DataError) as refused:
+        await database.pool.fetchval("SELECT $1::bigint", 2**80)
+    async with consuming(bus, Handler(refused.value)):
+        await channel.publish(body(subject="too large"), ClassUpdated.TYPE)
+        await one_from(channel, DEAD)
+
+
+async def test_a_message_that_could_not_be_sent_back_is_the_brokers_again(
+    bus: Bus, channel: Outsider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = Handler(ZeroDivisionError())
+    failing = [ConnectionResetError()]
+    publish = bus.broker.publish
+
+    async def fails_once(*what: Any, **how: Any) -> Any:  # noqa: ANN401 - FastStream's signature
+        if failing:
+            raise failing.pop()
+        return await publish(*what, **how)
+
+    async with consuming(bus, handler):
+        monkeypatch.setattr(bus.broker, "publish", fails_once)
+        await channel.publish(body(subject="kept"), ClassUpdated.TYPE)
+        await handler.took("kept", "kept")
+        assert await channel.get(DEAD) is None
+
+
+async def test_an_event_waits_for_a_consumer_that_was_never_started(broker_url: str, channel: Outsider) -> None:
+    publisher = Bus(broker_url, "binding")
+    publisher.publishes(ClassUpdated)
+    await publisher.start()
+    event = make_class_updated()
+    sent = event.model_dump_json().encode()
+    await publisher.publish_event(event_id=event.id, type_=event.type, body=sent, correlation_id="c")
+    await publisher.stop()
+    assert (await one_from(channel, "review.binding.class-updated.v1")).body == sent
 
 
 async def test_what_does_not_unseal_is_dead_at_once(bus: Bus, channel: Outsider) -> None:

@@ -119,10 +119,7 @@ def _add_error_answers(app: FastAPI) -> None:
         assert isinstance(error, BindingError)  # noqa: S101 - registered for it
         return answer(request, error)
 
-    async def on_database_fault(request: Request, fault: Exception) -> Response:
-        # asyncpg's complaint about an argument of ours is a ValueError too: that is no outage.
-        if isinstance(fault, ValueError):
-            raise fault
+    async def on_database_fault(request: Request, _: Exception) -> Response:
         return answer(request, ServiceAwayError(retry_after=5))
 
     async def on_malformed(request: Request, error: Exception) -> Response:
