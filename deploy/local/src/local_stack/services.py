@@ -58,7 +58,6 @@ SERVICES = (
         {
             "key_otp_notify": "otp-notify",
             "key_binding_notify": "binding-notify",
-            "key_notify_store": "notify-store",
             "key_store": "notify-store",
         },
     ),
