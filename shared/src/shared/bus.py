@@ -63,6 +63,7 @@ DELIVERY_LIMIT = 20
 RECONNECT_SECONDS = 1
 SEND_BACK_TIMEOUT_SECONDS = 5
 
+#: A broker that is away; RuntimeError is aiormq's for a connection that is just being replaced.
 BROKER_FAULTS = (OSError, RuntimeError, TimeoutError, pika_errors.AMQPError, amqp_errors.AMQPError)
 UNREADABLE = (ValueError, RecursionError, UnsealError, asyncpg.DataError)
 

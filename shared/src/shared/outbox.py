@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BATCH = 200
 PUBLISH_TIMEOUT_SECONDS = 5
 POLL_SECONDS = 5
-#: Short: what is refused now (its consumer has not declared its queue yet) is often taken a little later.
+#: Short: what is refused now (a queue that is full, or was deleted) is often taken a little later.
 LONGEST_BACKOFF_SECONDS = 30
 
 log = structlog.get_logger(__name__)

@@ -14,12 +14,10 @@ from uuid import UUID
 
 import structlog
 from aio_pika import Message
-from aio_pika import exceptions as pika_errors
 from aio_pika.channel import Channel as PlainChannel
-from aiormq import exceptions as amqp_errors
 from pydantic import AwareDatetime
 
-from shared.bus import CAUSE_HEADER, DEADLINE_HEADER, request_queue
+from shared.bus import BROKER_FAULTS, CAUSE_HEADER, DEADLINE_HEADER, request_queue
 from shared.events import Channel, Language, Model, Sealed
 from shared.logs import correlation_id
 
@@ -59,8 +57,7 @@ class Requester:
                 channel = await self._open_channel()
                 await channel.default_exchange.publish(self._message(exchange_id, request), request_queue(queue).name)
                 return answer.model_validate_json(await future)
-        # A channel asked of a connection that is just being replaced is aiormq's RuntimeError.
-        except (TimeoutError, ConnectionError, pika_errors.AMQPError, amqp_errors.AMQPError, RuntimeError) as fault:
+        except BROKER_FAULTS as fault:
             log.warning("no answer", queue=queue, fault=type(fault).__name__)
             raise NoAnswerError from fault
         finally:

@@ -43,7 +43,6 @@ MESSAGES = {
     "contact_refused": "驗證碼無法傳送到這個號碼，請改用臺灣的手機號碼或電子信箱。",
     "bad_code": "請輸入 6 位數字的驗證碼。",
     "bad_id_number": "身分證字號不正確，請檢查每個字是否都輸入正確。",
-    "school_of_other_level": "這所學校不在您選擇的學層中。",
     "relation_text": "請填寫您與學生的關係（20 字以內）。",
     "bad_name": "請填寫姓名（50 字以內）。",
     "already_in_draft": "這位學生已經在名單中。",
