@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from shared.languages import best_language, known_language, speak
 from shared.logs import correlation_id, start_correlation
 
 if TYPE_CHECKING:
@@ -93,6 +94,24 @@ class SafetyHeaders:
             await send(message)
 
         await self.app(scope, receive, send_safe if scope["type"] == "http" else send)
+
+
+LANGUAGE_COOKIE = "kinbind-language"
+
+
+class ReadersLanguage:
+    """Answers in the language that the reader chose here (a cookie), else in the browser's first choice."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            request = Request(scope)
+            chosen = known_language(request.cookies.get(LANGUAGE_COOKIE, ""))
+            speak(chosen or best_language(request.headers.get("accept-language", "")))
+        await self.app(scope, receive, send)
 
 
 def say_forged(_: Request) -> Response:

@@ -1,12 +1,12 @@
-"""Server-rendered pages: one template environment for each service, over the templates that all share."""
+"""Server-rendered pages: one template environment for each service and language, over the templates that all share."""
 
 from __future__ import annotations
 
-import gettext
 import hashlib
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -14,31 +14,49 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from shared.languages import NAMES, SOURCE, Words, catalogue, current_language
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.events import Language
+
 TAIPEI = ZoneInfo("Asia/Taipei")
+_ = Words("shared.web").gettext
+#: What HTML calls them: zh-TW alone does not say that the characters are the traditional ones.
+HTML_TAGS: dict[Language, str] = {"zh-TW": "zh-Hant-TW", "en": "en", "vi": "vi", "id": "id"}
 
 
 class Pages:
-    """Renders the templates of ``package`` (its ``templates`` folder, then the shared ones)."""
+    """Renders the templates of ``package`` (its ``templates`` folder, then the shared ones) in ``languages``."""
 
-    def __init__(self, package: str, **everywhere: object) -> None:
-        self._environment = Environment(
-            loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-        )
-        # The labels are written in zh-TW, the language of the guide; catalogues of other languages translate from it.
-        self._environment.install_gettext_translations(gettext.NullTranslations(), newstyle=True)  # type: ignore[attr-defined]
-        self._environment.filters["local_time"] = local_time
-        self._environment.globals.update(static=static_url, **everywhere)
+    def __init__(self, package: str, languages: Sequence[Language] = (SOURCE,), **everywhere: object) -> None:
+        offered = {language: NAMES[language] for language in languages}
+        self._environments = {
+            language: _environment(package, language, languages=offered, **everywhere) for language in languages
+        }
 
     def render(
         self, template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: object
     ) -> HTMLResponse:
-        """The page. A missing value is an error, never a blank."""
-        return HTMLResponse(self._environment.get_template(template).render(values), status, headers)
+        """The page, in the reader's language. A missing value is an error, never a blank."""
+        environment = self._environments.get(current_language()) or self._environments[SOURCE]
+        return HTMLResponse(environment.get_template(template).render(values), status, headers)
+
+
+def _environment(package: str, language: Language, **everywhere: object) -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(catalogue(package, language), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["local_time"] = local_time
+    environment.globals.update(static=static_url, language=language, html_tags=HTML_TAGS, **everywhere)
+    return environment
 
 
 def static_mounts(package: str) -> list[Mount]:
@@ -57,10 +75,10 @@ def static_url(package: str, name: str) -> str:
 
 
 def local_time(moment: datetime) -> str:
-    """``11/24 09:05`` this year, ``2025/11/24 09:05`` in others, Taipei time."""
+    """``11/24 09:05`` this year, ``2025/11/24 09:05`` in others, Taipei time; the order is the reader's language's."""
     local = moment.astimezone(TAIPEI)
-    pattern = "%m/%d %H:%M" if local.year == datetime.now(TAIPEI).year else "%Y/%m/%d %H:%M"
-    return local.strftime(pattern)
+    this_year = local.year == datetime.now(TAIPEI).year
+    return local.strftime(_("%m/%d %H:%M") if this_year else _("%Y/%m/%d %H:%M"))
 
 
 def waiting(span: timedelta) -> str:
