@@ -67,6 +67,22 @@ async def _hit_one(connection: Connection, limit: Limit, subject: str) -> timede
     return None if row["allowed"] else row["wait"]
 
 
+async def left(connection: Connection, limits: list[tuple[Limit, str]]) -> int:
+    """How many more hits every one of the limits would allow now; counts none."""
+    least: int = await connection.fetchval(
+        """
+        SELECT greatest(0, min(most - (SELECT count(*) FROM unnest(known.hits) AS hit WHERE hit > present() - span)))
+        FROM unnest($1::text[], $2::text[], $3::int[], $4::interval[]) AS asked (rule, subject, most, span)
+        LEFT JOIN rate_limits AS known USING (rule, subject)
+        """,
+        [limit.rule for limit, _ in limits],
+        [subject for _, subject in limits],
+        [limit.hits for limit, _ in limits],
+        [limit.window for limit, _ in limits],
+    )
+    return least
+
+
 async def forget(connection: Connection, rule: str, subject: str) -> None:
     """Begin anew for one subject: what it was counted for has come to a good end."""
     await connection.execute("DELETE FROM rate_limits WHERE rule = $1 AND subject = $2", rule, subject)

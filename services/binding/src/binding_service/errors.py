@@ -87,6 +87,12 @@ class CodeRejectedError(BindingError):
     code = "code_rejected"
 
 
+class CodeDeadError(BindingError):
+    """The same, and it was the last try: only another code helps."""
+
+    code = "code_dead"
+
+
 class NoAttemptError(BindingError):
     """This browser has not asked for a code, or did so too long ago."""
 

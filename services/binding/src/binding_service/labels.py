@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from binding_service.words import _
+from shared.languages import marked
+
 RELATIONS = {
-    "father": "父親",
-    "mother": "母親",
-    "paternal_grandfather": "祖父",
-    "paternal_grandmother": "祖母",
-    "maternal_grandfather": "外祖父",
-    "maternal_grandmother": "外祖母",
-    "other": "其他",
+    "father": marked("父親"),
+    "mother": marked("母親"),
+    "paternal_grandfather": marked("祖父"),
+    "paternal_grandmother": marked("祖母"),
+    "maternal_grandfather": marked("外祖父"),
+    "maternal_grandmother": marked("外祖母"),
+    "other": marked("其他"),
 }
-LEVELS = {"elementary": "國小", "junior_high": "國中", "senior_high": "高中", "vocational_high": "高職"}
-STATES = {"pending": "申請", "approved": "認證", "refused": "不通過"}
+LEVELS = {
+    "elementary": marked("國小"),
+    "junior_high": marked("國中"),
+    "senior_high": marked("高中"),
+    "vocational_high": marked("高職"),
+}
+STATES = {"pending": marked("申請"), "approved": marked("認證"), "refused": marked("不通過")}
 
 
 def relation(key: str, text: str = "") -> str:
     """父親; for other, the parent's own words."""
-    return text or RELATIONS[key]
+    return text or _(RELATIONS[key])
+
+
+def level(key: str) -> str:
+    """國小."""
+    return _(LEVELS[key])
+
+
+def state(key: str) -> str:
+    """申請, 認證, 不通過."""
+    return _(STATES[key])

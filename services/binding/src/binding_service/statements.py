@@ -1,4 +1,7 @@
-"""The personal-data statement: versioned texts, each known by the hash of its content."""
+"""The personal-data statement: versioned texts in each language, each known by the hash of its content.
+
+Article 8 of the Personal Data Protection Act (個人資料保護法) says what it has to tell; article 3 which rights it names.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from shared.events import Language
+
 #: The version that is asked for now. An older one stays in the folder: applications refer to it.
-CURRENT = "2026-11"
+CURRENT = "2026-12"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One version: its paragraphs (a heading begins with ``# ``) and the SHA-256 of the text, in hex."""
+    """One version in one language: its text (a heading begins with ``# ``) and the SHA-256 of the text, in hex."""
 
     version: str
+    language: Language
     text: str
     hash: str
 
@@ -26,7 +32,7 @@ class Statement:
 
 
 @cache
-def statement(version: str = CURRENT) -> Statement:
-    """The statement of that version. Raises FileNotFoundError for one that never was."""
-    text = (files("binding_service") / "statements" / f"{version}.zh-TW.txt").read_text(encoding="utf-8")
-    return Statement(version, text, hashlib.sha256(text.encode()).hexdigest())
+def statement(version: str = CURRENT, language: Language = "zh-TW") -> Statement:
+    """The statement of that version in that language. Raises FileNotFoundError for one that never was."""
+    text = (files("binding_service") / "statements" / f"{version}.{language}.txt").read_text(encoding="utf-8")
+    return Statement(version, language, text, hashlib.sha256(text.encode()).hexdigest())

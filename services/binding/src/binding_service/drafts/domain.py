@@ -51,6 +51,16 @@ def mask_name(name: str) -> str:
     return f"{name[0]}{'○' * (len(name) - 2)}{name[-1]}"
 
 
+def school_matches(name: str, wanted: str) -> bool:
+    """Whether each part of what was typed stands somewhere in the school's name; 台 and 臺 are the same."""
+    plain = _plain(name)
+    return all(part in plain for part in _plain(wanted).split())
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().replace("臺", "台")
+
+
 def relation_problem(relation: str, relation_text: str) -> dict[str, str]:
     """The field that is wrong and the code of its message; empty when all is right."""
     if relation not in RELATIONS:

@@ -6,7 +6,16 @@ from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from shared.events import Relation
+from shared.events import Language, Relation
+
+
+class NewStudent(BaseModel):
+    """A child that is being named, one question after the other."""
+
+    relation: str = ""
+    relation_text: str = ""
+    level: str = ""
+    national_id: str = ""
 
 
 class DraftStudent(BaseModel):
@@ -19,18 +28,23 @@ class DraftStudent(BaseModel):
 
 
 class Consent(BaseModel):
-    """Which statement was accepted, when and from where."""
+    """Which statement was accepted, in which language, when and from where."""
 
     version: str
     hash: str
+    language: Language = "zh-TW"
     at: AwareDatetime
     client_address: str
 
 
 class Parent(BaseModel):
-    """The parent's own data. With an account, the rest is the account's."""
+    """The parent's own data. With an account, the rest is the account's.
+
+    ``known`` is what an earlier application of this contact says: it is shown masked, and nobody types it again.
+    """
 
     national_id: str
+    known: bool = False
     account_id: UUID | None = None
     name: str = ""
     email: str = ""
@@ -49,16 +63,23 @@ class EmailProof(BaseModel):
     attempt_id: UUID = Field(default_factory=uuid4)
     proven: bool = False
     tries_left: int = 0
+    expires_at: AwareDatetime | None = None
+    resend_at: AwareDatetime | None = None
 
 
 class Draft(BaseModel):
-    """All of it. Its id makes sending idempotent: one draft becomes one application."""
+    """All of it. Its id makes sending idempotent: one draft becomes one application.
+
+    ``typed`` keeps what stands on a page that was left before it was complete: the fields by the page's name.
+    """
 
     id: UUID = Field(default_factory=uuid4)
+    adding: NewStudent | None = None
     students: list[DraftStudent] = []
     consent: Consent | None = None
     parent: Parent | None = None
     email_proof: EmailProof | None = None
+    typed: dict[str, dict[str, str]] = {}
 
     def missing(self, statement_version: str, session_contact: str) -> str | None:
         """The first step that is not complete: students, consent, parent or email_proof."""

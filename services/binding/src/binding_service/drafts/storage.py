@@ -109,6 +109,32 @@ async def email_owner_other_than(connection: Connection, email: str, person_hash
     return taken
 
 
+async def people_of_contact(connection: Connection, contact_hash: str) -> list[asyncpg.Record]:
+    """The newest application of each person that this contact reaches: its id and its parent's data."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT DISTINCT ON (person_hash) applications.id, national_id_sealed, name, email, phone
+        FROM applications JOIN application_contacts AS reach ON reach.application_id = applications.id
+        WHERE reach.contact_hash = $1 ORDER BY person_hash, submitted_at DESC
+        """,
+        contact_hash,
+    )
+    return rows
+
+
+async def refused_of_contact(connection: Connection, contact_hash: str, binding_id: UUID) -> asyncpg.Record | None:
+    """A refused binding that this contact reaches: the child, the school that was named, the relation."""
+    return await connection.fetchrow(
+        """
+        SELECT student_id, school_id, relation, relation_text
+        FROM bindings JOIN application_contacts USING (application_id)
+        WHERE contact_hash = $1 AND bindings.id = $2 AND state = 'refused'
+        """,
+        contact_hash,
+        binding_id,
+    )
+
+
 async def student_known_to_contact(connection: Connection, contact_hash: str, student_id: str) -> bool:
     """Whether an application that this contact reaches has the student pending or approved."""
     known: bool = await connection.fetchval(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from binding_service import id_numbers
 from binding_service.accounts import storage as account_storage
-from binding_service.drafts import domain, storage
+from binding_service.drafts import domain, limits, storage
 from binding_service.drafts.domain import Student
-from binding_service.drafts.draft import Consent, Draft, DraftStudent, EmailProof, Parent
+from binding_service.drafts.draft import Consent, Draft, DraftStudent, EmailProof, NewStudent, Parent
 from binding_service.errors import (
-    CodeRejectedError,
     EmailTakenError,
     InvalidFieldsError,
-    LimitedError,
     NoMatchError,
+    NotFoundError,
     StatementChangedError,
     StepMissingError,
     StudentKnownError,
@@ -25,9 +23,8 @@ from binding_service.errors import (
 from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import digits_of
 from binding_service.statements import statement
-from shared import rate_limits
 from shared.contacts import ContactError, parse_email, parse_phone
-from shared.rate_limits import Limit
+from shared.languages import current_language
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,9 +36,6 @@ if TYPE_CHECKING:
     from binding_service.logins.domain import Session
     from shared.database import Connection
     from shared.events import Language
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
 
 @dataclass(frozen=True, slots=True)
 class StudentForm:
@@ -76,6 +70,14 @@ async def drop_moved_students(binding: Binding, session: Session) -> bool:
         return dropped
 
 
+async def keep_typed(binding: Binding, session: Session, page: str, typed: dict[str, str]) -> None:
+    """Keep what stands on a page that is left before it is complete; an empty one is forgotten."""
+    async with _editing(binding, session) as (_, draft):
+        draft.typed = {name: fields for name, fields in draft.typed.items() if name != page}
+        if any(typed.values()):
+            draft.typed[page] = typed
+
+
 async def schools(binding: Binding) -> list[asyncpg.Record]:
     """The schools to choose from: id, name, level."""
     async with binding.database.connection() as connection:
@@ -92,6 +94,48 @@ def check_id_number(typed: str, field: str) -> str:
         raise InvalidFieldsError({field: "bad_id_number"}) from None
 
 
+async def describe_new_student(binding: Binding, session: Session, **answers: str) -> None:
+    """Keep answers about the child that is being named: relation and relation_text, level, or national_id.
+
+    Raises InvalidFieldsError for those that can't be right.
+    """
+    wrong = domain.relation_problem(answers["relation"], answers["relation_text"]) if "relation" in answers else {}
+    if "level" in answers and answers["level"] not in domain.LEVELS:
+        wrong["level"] = "choose"
+    if wrong:
+        raise InvalidFieldsError(wrong)
+    if "national_id" in answers:
+        answers["national_id"] = check_id_number(answers["national_id"], "national_id")
+    async with _editing(binding, session) as (_, draft):
+        draft.adding = (draft.adding or NewStudent()).model_copy(update=answers)
+
+
+async def change_relation(
+    binding: Binding, session: Session, student_id: str, relation: str, relation_text: str
+) -> None:
+    """Say anew what the parent is to a child of the draft. Raises InvalidFieldsError, NotFoundError."""
+    wrong = domain.relation_problem(relation, relation_text)
+    if wrong:
+        raise InvalidFieldsError(wrong)
+    async with _editing(binding, session) as (_, draft):
+        chosen = next((student for student in draft.students if student.student_id == student_id), None)
+        if chosen is None:
+            raise NotFoundError
+        named = _named(student_id, chosen.school_id, relation, relation_text)
+        draft.students = [named if student is chosen else student for student in draft.students]
+
+
+async def take_up_again(binding: Binding, session: Session, binding_id: UUID) -> None:
+    """Begin a new application for the child of a refused one, with all that was said then. Raises NotFoundError."""
+    async with _editing(binding, session) as (connection, draft):
+        refused = await storage.refused_of_contact(connection, session.contact_hash, binding_id)
+        if refused is None or refused["school_id"] is None:
+            raise NotFoundError
+        others = [student for student in draft.students if student.student_id != refused["student_id"]]
+        draft.students = [*others, DraftStudent.model_validate(dict(refused))]
+        await _fill_in_known_parent(binding, connection, session, draft)
+
+
 async def add_student(binding: Binding, session: Session, form: StudentForm, client_address: str) -> None:
     """Add a child to the draft, if ID, level and school together match the roster.
 
@@ -99,7 +143,7 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
     StudentKnownError.
     """
     national_id = _check_student_form(form)
-    await _count_match(binding, session, national_id, client_address)
+    await limits.count_match(binding, session, national_id, client_address)
     async with _editing(binding, session) as (connection, draft):
         found = await storage.find_student(
             connection, binding.keys.hashes.digests("national-id", national_id), form.level, form.school_id
@@ -113,18 +157,10 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
         if len(draft.students) >= binding.settings.students_per_application:
             limit = binding.settings.students_per_application
             raise InvalidFieldsError({"national_id": "too_many_students"}, limit=limit)
-        text = form.relation_text.strip() if form.relation == "other" else ""
-        draft.students = [
-            *draft.students,
-            DraftStudent.model_validate(
-                {
-                    "student_id": found["id"],
-                    "school_id": form.school_id,
-                    "relation": form.relation,
-                    "relation_text": text,
-                }
-            ),
-        ]
+        named = _named(found["id"], form.school_id, form.relation, form.relation_text)
+        draft.students = [*draft.students, named]
+        draft.adding = None
+        await _fill_in_known_parent(binding, connection, session, draft)
 
 
 async def remove_student(binding: Binding, session: Session, student_id: str) -> None:
@@ -134,13 +170,20 @@ async def remove_student(binding: Binding, session: Session, student_id: str) ->
 
 
 async def accept_statement(binding: Binding, session: Session, version: str, client_address: str) -> None:
-    """Accept the statement of that version. Raises StatementChangedError when there is a newer one."""
-    current = statement()
+    """Accept the statement of that version, as it reads in the reader's language.
+
+    Raises StatementChangedError when there is a newer one.
+    """
+    current = statement(language=current_language())
     if version != current.version:
-        raise StatementChangedError(field="consent")
+        raise StatementChangedError(field="agree")
     async with _editing(binding, session) as (connection, draft):
         draft.consent = Consent(
-            version=current.version, hash=current.hash, at=await storage.now(connection), client_address=client_address
+            version=current.version,
+            hash=current.hash,
+            language=current.language,
+            at=await storage.now(connection),
+            client_address=client_address,
         )
 
 
@@ -154,20 +197,12 @@ async def abandon(binding: Binding, session: Session) -> None:
 async def name_parent(binding: Binding, session: Session, typed_id: str, client_address: str) -> None:
     """Say who the parent is. With an account, the rest is the account's. Raises InvalidFieldsError, LimitedError."""
     national_id = check_id_number(typed_id, "parent_id")
-    settings, digest = binding.settings, binding.keys.hashes.digest
-    await _count(
-        binding,
-        [
-            (Limit("parent-login", settings.parent_per_login_hour, HOUR), digest("session", str(session.id))),
-            (Limit("parent-contact", settings.parent_per_contact_day, DAY), session.contact_hash),
-            (Limit("parent-address", settings.parent_per_address_hour, HOUR), _address(binding, client_address)),
-        ],
-    )
+    await limits.count_parent(binding, session, client_address)
     async with _editing(binding, session) as (connection, draft):
         account = await account_storage.of_person(connection, person_hashes(binding, national_id))
         former = draft.parent
         draft.parent = Parent(national_id=national_id, account_id=account["id"] if account else None)
-        if account is None and former is not None and former.account_id is None:
+        if account is None and former is not None and former.account_id is None and not former.known:
             draft.parent = former.model_copy(update={"national_id": national_id})
 
 
@@ -192,7 +227,7 @@ async def fill_parent(binding: Binding, session: Session, name: str, email: str,
     async with _editing(binding, session) as (connection, draft):
         if draft.parent is None or draft.parent.account_id:
             raise StepMissingError(step="parent")
-        draft.parent = draft.parent.model_copy(update=values)
+        draft.parent = draft.parent.model_copy(update=values | {"known": False})
         proven = draft.email_is_proven(session.contact)
         if proven:
             await refuse_taken_email(binding, connection, draft.parent.email, draft.parent.national_id)
@@ -214,7 +249,13 @@ async def send_email_code(
     )
     async with _editing(binding, session) as (_, draft):
         if draft.email_proof and draft.email_proof.attempt_id == proof.attempt_id:
-            draft.email_proof = draft.email_proof.model_copy(update={"tries_left": answer.tries_left})
+            draft.email_proof = draft.email_proof.model_copy(
+                update={
+                    "tries_left": answer.tries_left,
+                    "expires_at": answer.expires_at,
+                    "resend_at": answer.resend_at,
+                }
+            )
 
 
 async def prove_email(binding: Binding, session: Session, typed_code: str, request_id: UUID) -> None:
@@ -234,7 +275,7 @@ async def prove_email(binding: Binding, session: Session, typed_code: str, reque
         if answer.redeemed and draft.parent:
             await refuse_taken_email(binding, connection, proof.email, draft.parent.national_id)
     if not answer.redeemed:
-        raise CodeRejectedError(field="code", tries_left=answer.tries_left)
+        raise logins.rejection(answer.tries_left)
 
 
 # --- for sending ---
@@ -272,6 +313,34 @@ def person_hashes(binding: Binding, national_id: str) -> list[str]:
 # --- helpers ---
 
 
+async def _fill_in_known_parent(binding: Binding, connection: Connection, session: Session, draft: Draft) -> None:
+    """Nobody types again what an earlier application of this contact says; two people who share it do."""
+    if draft.parent is not None:
+        return
+    people = await storage.people_of_contact(connection, session.contact_hash)
+    if len(people) != 1:
+        return
+    person = people[0]
+    national_id = binding.keys.store.unseal(person["national_id_sealed"], f"applications:{person['id']}:national_id")
+    account = await account_storage.of_person(connection, person_hashes(binding, national_id))
+    draft.parent = Parent(
+        national_id=national_id,
+        account_id=account["id"] if account else None,
+        known=True,
+        name=person["name"],
+        email=person["email"],
+        phone=person["phone"],
+    )
+    # It was proven before that application was sent.
+    draft.email_proof = EmailProof(email=person["email"], proven=True)
+
+
+def _named(student_id: str, school_id: str, relation: str, relation_text: str) -> DraftStudent:
+    words = relation_text.strip() if relation == "other" else ""
+    values = {"student_id": student_id, "school_id": school_id, "relation": relation, "relation_text": words}
+    return DraftStudent.model_validate(values)
+
+
 @asynccontextmanager
 async def _editing(binding: Binding, session: Session) -> AsyncIterator[tuple[Connection, Draft]]:
     """Change a draft: locked, loaded, and saved when the block ends well."""
@@ -297,32 +366,6 @@ def _check_student_form(form: StudentForm) -> str:
     if wrong:
         raise InvalidFieldsError(wrong)
     return national_id
-
-
-async def _count_match(binding: Binding, session: Session, national_id: str, client_address: str) -> None:
-    """Count a look-up before it is made: the form must not tell strangers where a child goes to school."""
-    settings, digest = binding.settings, binding.keys.hashes.digest
-    await _count(
-        binding,
-        [
-            (Limit("match-login", settings.match_per_login_hour, HOUR), digest("session", str(session.id))),
-            (Limit("match-contact", settings.match_per_contact_day, DAY), session.contact_hash),
-            (Limit("match-address", settings.match_per_address_hour, HOUR), _address(binding, client_address)),
-            (Limit("match-student", settings.match_per_student_day, DAY), digest("national-id", national_id)),
-        ],
-    )
-
-
-def _address(binding: Binding, client_address: str) -> str:
-    return binding.keys.hashes.digest("address", rate_limits.client_subject(client_address))
-
-
-async def _count(binding: Binding, limits: list[tuple[Limit, str]]) -> None:
-    """Count in a transaction of its own, so that a later refusal does not take it back. Raises LimitedError."""
-    async with binding.database.transaction() as connection:
-        wait = await rate_limits.hit(connection, limits)
-    if wait is not None:
-        raise LimitedError(retry_after=int(wait.total_seconds()) + 1)
 
 
 def _check_parent(name: str, email: str, phone: str) -> dict[str, str]:

@@ -40,6 +40,7 @@ class Session:
     account_id: UUID | None
     attempt_id: UUID | None
     password_change_due: bool
+    proven_at: datetime
     expires_at: datetime
 
 

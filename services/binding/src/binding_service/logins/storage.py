@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 #: Rows that mean nothing any more.
 EXPIRED = (
     "DELETE FROM login_attempts WHERE expires_at < present() - interval '1 day'",
-    "DELETE FROM sessions WHERE expires_at < present()",
+    # Kept for a day: what was typed on a page when the session ended finds its draft by it.
+    "DELETE FROM sessions WHERE expires_at < present() - interval '1 day'",
 )
 
 
@@ -101,16 +102,17 @@ async def open_session(
     return ends
 
 
-async def session(connection: Connection, token_hash: str) -> asyncpg.Record | None:
-    """The live session of this token, and whether its account still has its first password."""
+async def session(connection: Connection, token_hash: str, *, expired: bool = False) -> asyncpg.Record | None:
+    """The live (or the expired) session of this token, and whether its account still has its first password."""
     return await connection.fetchrow(
         """
-        SELECT sessions.id, attempt_id, account_id, channel, contact_hash, contact_sealed, expires_at,
+        SELECT sessions.id, attempt_id, account_id, channel, contact_hash, contact_sealed, proven_at, expires_at,
                account_id IS NOT NULL AND password_hash IS NULL AS password_change_due
         FROM sessions LEFT JOIN accounts ON accounts.id = account_id
-        WHERE token_hash = $1 AND expires_at > present()
+        WHERE token_hash = $1 AND (expires_at <= present()) = $2
         """,
         token_hash,
+        expired,
     )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from binding_service.errors import (
+    CodeDeadError,
     CodeRejectedError,
     InvalidFieldsError,
     LimitedError,
@@ -35,6 +36,8 @@ from shared.requests import (
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import asyncpg
 
     from binding_service.context import Binding
     from shared.database import Connection
@@ -138,11 +141,16 @@ async def redeem(binding: Binding, token: str | None, typed_code: str, request_i
     if not answer.redeemed:
         async with binding.database.transaction() as connection:
             await storage.note_tries_left(connection, tried.id, answer.tries_left)
-        raise CodeRejectedError(field="code", tries_left=answer.tries_left)
+        raise rejection(answer.tries_left)
     async with binding.database.transaction() as connection:
         session_token = await open_session(binding, connection, tried.channel, tried.contact, attempt_id=tried.id)
     log.info("signed in by code", channel=tried.channel)
     return session_token, await session_of(binding, session_token)
+
+
+def rejection(tries_left: int) -> CodeRejectedError | CodeDeadError:
+    """What is told of a code that was not taken, whatever the reason was."""
+    return CodeRejectedError(field="code", tries_left=tries_left) if tries_left else CodeDeadError(field="code")
 
 
 async def redeem_code(
@@ -190,6 +198,19 @@ async def session_of(binding: Binding, token: str | None) -> Session:
         row = await storage.session(connection, token_hash(token))
     if row is None:
         raise NotSignedInError
+    return _session(binding, row)
+
+
+async def ended_session_of(binding: Binding, token: str | None) -> Session | None:
+    """The session of this token, if it has expired lately: what was typed in it may still be kept, nothing be read."""
+    if not token:
+        return None
+    async with binding.database.connection() as connection:
+        row = await storage.session(connection, token_hash(token), expired=True)
+    return None if row is None else _session(binding, row)
+
+
+def _session(binding: Binding, row: asyncpg.Record) -> Session:
     return Session(
         id=row["id"],
         channel=row["channel"],
@@ -198,6 +219,7 @@ async def session_of(binding: Binding, token: str | None) -> Session:
         account_id=row["account_id"],
         attempt_id=row["attempt_id"],
         password_change_due=row["password_change_due"],
+        proven_at=row["proven_at"],
         expires_at=row["expires_at"],
     )
 
