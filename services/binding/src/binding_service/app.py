@@ -31,7 +31,7 @@ from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.requests import Requester
 from shared.service import running
-from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
+from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_headers=["authorization", "content-type", "idempotency-key"],
             expose_headers=["retry-after", "x-correlation-id"],
         )
+    app.add_middleware(ReadersLanguage)
     app.add_middleware(SafetyHeaders)
     app.add_middleware(RequestLog)
 

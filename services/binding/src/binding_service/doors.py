@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, cast
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from binding_service.errors import PasswordChangeDueError
 from binding_service.logins import use_cases as logins
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from binding_service.context import Binding
     from binding_service.logins.domain import Session
 
 SESSION_COOKIE = "kinbind-session"
 ATTEMPT_COOKIE = "kinbind-attempt"
+RETURN_COOKIE = "kinbind-return"
 
 
 def binding_of(request: Request) -> Binding:
@@ -43,12 +43,23 @@ async def session_of(request: Request) -> Session:
     return await logins.session_of(binding_of(request), token_of(request))
 
 
+async def ended_session_of(request: Request) -> Session | None:
+    """Who asked before the session expired; nothing of theirs may be shown."""
+    return await logins.ended_session_of(binding_of(request), token_of(request))
+
+
 async def session_in_force(request: Request) -> Session:
     """Who asks, with no first password left to change. Raises NotSignedInError, PasswordChangeDueError."""
     session = await session_of(request)
     if session.password_change_due:
         raise PasswordChangeDueError
     return session
+
+
+def pdf_response(name: str, content: bytes) -> Response:
+    """A PDF to keep, under this file name."""
+    headers = {"content-disposition": f'attachment; filename="{name}.pdf"'}
+    return Response(content, media_type="application/pdf", headers=headers)
 
 
 def request_id_of(scope: str, key: str | None) -> UUID:

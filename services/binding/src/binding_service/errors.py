@@ -71,7 +71,7 @@ class NotFoundError(BindingError):
 
 
 class StepMissingError(BindingError):
-    """An earlier step of the application is not complete: ``step`` is students, consent, parent or email_proof."""
+    """An earlier step is not complete: ``step`` is students, consent, parent_id, parent or email_proof."""
 
     code = "step_missing"
     status = 409

@@ -1,7 +1,8 @@
 """The parents' pages: server-rendered, a thin door to the same use cases as the API.
 
 A form that is refused is shown again with what was typed and a message at each field; one that is accepted answers
-with a redirect (303), so that going back or reloading sends nothing twice.
+with a redirect (303), so that going back or reloading sends nothing twice. A form is sent to the page's own address, so
+that reloading an answer is never a dead end.
 """
 
 from __future__ import annotations
@@ -12,36 +13,39 @@ from binding_service.accounts import pages as accounts
 from binding_service.applications import pages as applications
 from binding_service.drafts import pages as drafts
 from binding_service.logins import pages as logins
+from binding_service.web import choose_language
+
+FORM = ["GET", "POST"]
 
 
 def routes() -> list[Route]:
     """Every page."""
     return [
-        Route("/", logins.start),
-        Route("/codes", logins.ask_code, methods=["POST"]),
-        Route("/code", logins.code, methods=["GET"]),
-        Route("/code", logins.redeem, methods=["POST"]),
-        Route("/code/again", logins.ask_again, methods=["POST"]),
+        Route("/", logins.start, methods=FORM),
+        Route("/code", logins.code, methods=FORM),
         Route("/sign-out", logins.sign_out, methods=["POST"]),
+        Route("/leave", logins.leave, methods=FORM),
+        Route("/language", choose_language, methods=["POST"]),
         Route("/students", drafts.students),
-        Route("/students/new", drafts.new_student, methods=["GET"]),
-        Route("/students/new", drafts.add_student, methods=["POST"]),
+        Route("/students/new", drafts.new_student),
+        Route("/students/new/relation", drafts.RelationStep().answer, methods=FORM),
+        Route("/students/new/level", drafts.LevelStep().answer, methods=FORM),
+        Route("/students/new/id", drafts.StudentIdStep().answer, methods=FORM),
+        Route("/students/new/school", drafts.SchoolStep().answer, methods=FORM),
+        Route("/students/{student_id}/relation", drafts.OtherRelationStep().answer, methods=FORM),
         Route("/students/{student_id}/remove", drafts.remove_student, methods=["POST"]),
-        Route("/consent", drafts.consent, methods=["GET"]),
-        Route("/consent", drafts.accept, methods=["POST"]),
-        Route("/leave", logins.leave, methods=["POST"]),
-        Route("/parent", drafts.parent, methods=["GET"]),
-        Route("/parent", drafts.fill_parent, methods=["POST"]),
-        Route("/parent/id", drafts.name_parent, methods=["GET", "POST"]),
-        Route("/parent/email-code", drafts.email_code, methods=["GET"]),
-        Route("/parent/email-code", drafts.prove_email, methods=["POST"]),
-        Route("/parent/email-code/again", drafts.send_email_code, methods=["POST"]),
-        Route("/check", applications.check, methods=["GET"]),
-        Route("/check", applications.submit, methods=["POST"]),
+        Route("/consent", drafts.ConsentStep().answer, methods=FORM),
+        Route("/parent", drafts.ParentStep().answer, methods=FORM),
+        Route("/parent/id", drafts.ParentIdStep().answer, methods=FORM),
+        Route("/parent/email-code", drafts.EmailCodeStep().answer, methods=FORM),
+        Route("/check", applications.CheckStep().answer, methods=FORM),
         Route("/progress", applications.progress),
-        Route("/bindings/{binding_id:uuid}/withdraw", applications.withdraw, methods=["GET", "POST"]),
-        Route("/bindings/clear", applications.clear_all, methods=["GET", "POST"]),
-        Route("/account/sign-in", accounts.sign_in, methods=["GET", "POST"]),
-        Route("/account/password", accounts.password, methods=["GET", "POST"]),
+        Route("/applications/{application_id:uuid}/form.pdf", applications.paper_form),
+        Route("/bindings/{binding_id:uuid}/withdraw", applications.withdraw, methods=FORM),
+        Route("/bindings/{binding_id:uuid}/again", applications.send_again, methods=["POST"]),
+        Route("/bindings/clear", applications.clear_all, methods=FORM),
+        Route("/verify", applications.verify, methods=FORM),
+        Route("/account/sign-in", accounts.sign_in, methods=FORM),
+        Route("/account/password", accounts.password, methods=FORM),
         Route("/account", accounts.account),
     ]

@@ -20,6 +20,9 @@ class Settings(ServiceSettings):
         description="PostgreSQL, role binding.",
     )
     port: int = Field(default=8002, description="The parents' pages and the API.")
+    public_url: str = Field(
+        default="http://localhost:8002", description="Where parents and schools reach the pages: stands in QR codes."
+    )
     allowed_origins: list[str] = Field(default=[], description="Front ends that may call with the cookie, as JSON.")
     key_binding_store: SecretStr = Field(default=SecretStr(""), description="Seals IDs, signatures and drafts at rest.")
     key_binding_hash: SecretStr = Field(default=SecretStr(""), description="Keyed hash of IDs and contacts.")

@@ -1,6 +1,6 @@
 """The personal-data statement: versioned texts in each language, each known by the hash of its content.
 
-Article 8 of the Personal Data Protection Act (個人資料保護法) says what it has to tell; article 3 which rights it names.
+Article 8 of the Personal Data Protection Act (個人資料保護法) says what it has to tell, article 3 which rights.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from shared.events import Language
+if TYPE_CHECKING:
+    from shared.events import Language
 
 #: The version that is asked for now. An older one stays in the folder: applications refer to it.
 CURRENT = "2026-12"

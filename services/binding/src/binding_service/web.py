@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from functools import wraps
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.responses import RedirectResponse
 
 from binding_service import id_numbers, labels, messages
-from binding_service.doors import ATTEMPT_COOKIE, SESSION_COOKIE, delete_cookie, session_of
+from binding_service.doors import (
+    ATTEMPT_COOKIE,
+    RETURN_COOKIE,
+    SESSION_COOKIE,
+    cookie_name,
+    delete_cookie,
+    session_of,
+    set_cookie,
+)
 from binding_service.drafts.domain import mask_name
 from binding_service.errors import (
     BindingError,
@@ -19,6 +28,8 @@ from binding_service.errors import (
     StepMissingError,
 )
 from shared.contacts import mask_email, mask_phone
+from shared.languages import NAMES, current_language, known_language, speaking
+from shared.web.middleware import LANGUAGE_COOKIE
 from shared.web.pages import Pages
 
 if TYPE_CHECKING:
@@ -29,13 +40,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from binding_service.logins.domain import Session
-    from shared.events import Language
 
     Page = Callable[[Request], Awaitable[Response]]
     SignedInPage = Callable[[Request, Session], Awaitable[Response]]
 
 PAGES = Pages(
     "binding_service",
+    tuple(NAMES),
     labels=labels,
     mask_id=id_numbers.mask,
     mask_name=mask_name,
@@ -46,10 +57,13 @@ PAGES = Pages(
 STEP_PAGES = {
     "students": "/students",
     "consent": "/consent",
+    "parent_id": "/parent/id",
     "parent": "/parent",
     "email_proof": "/parent/email-code",
 }
-LANGUAGE: Language = "zh-TW"
+#: Where somebody may be brought back to after a login: pages that are opened by their address alone.
+RETURNABLE = re.compile(r"/(students(/new/(relation|level|id|school))?|consent|parent(/id)?|check|progress)")
+A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 def signed_in(page: SignedInPage) -> Page:
@@ -89,11 +103,49 @@ def messages_at(error: BindingError, field: str) -> dict[str, str]:
     return messages.field_messages(error) or {field: messages.message(error)}
 
 
+async def choose_language(request: Request) -> Response:
+    """Go on in another language, on the page where that was chosen."""
+    form = await form_of(request)
+    return in_language(urlsplit(request.headers.get("referer", "")).path or "/", form.get("language", ""))
+
+
+def in_language(path: str, tag: str) -> Response:
+    """Go to a page, in the language of this tag from now on."""
+    return in_language_here(tag, lambda: to(path))
+
+
+def in_language_here(tag: str, page: Callable[[], Response]) -> Response:
+    """The page, in the language of this tag from now on; in the present one where the tag is none of ours."""
+    language = known_language(tag) or current_language()
+    with speaking(language):
+        response = page()
+    # No secret and no proof of anything, so it outlives the session and needs no prefix.
+    response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR_SECONDS, path="/", samesite="lax", httponly=True)
+    return response
+
+
+def ask_to_sign_in(request: Request) -> Response:
+    """To the login, and back to this page afterwards."""
+    path = request.url.path
+    if path.startswith("/account"):
+        return to("/account/sign-in")
+    response = to("/?expired=1" if cookie_name(request, SESSION_COOKIE) in request.cookies else "/")
+    if RETURNABLE.fullmatch(path):
+        set_cookie(request, response, RETURN_COOKIE, path)
+    return response
+
+
+def return_path(request: Request) -> str | None:
+    """Where the login interrupted somebody."""
+    path = request.cookies.get(cookie_name(request, RETURN_COOKIE), "")
+    return path if RETURNABLE.fullmatch(path) else None
+
+
 def goodbye(request: Request, *, left: bool) -> Response:
     """The last page; the cookies are taken back. ``left`` says that the draft was deleted."""
     response = PAGES.render("goodbye.html", left=left, signed_in=False)
-    delete_cookie(request, response, SESSION_COOKIE)
-    delete_cookie(request, response, ATTEMPT_COOKIE)
+    for name in (SESSION_COOKIE, ATTEMPT_COOKIE, RETURN_COOKIE):
+        delete_cookie(request, response, name)
     return response
 
 
@@ -112,7 +164,7 @@ def error_page(request: Request, error: BindingError, status: int, headers: dict
     if isinstance(error, StepMissingError):
         return to(STEP_PAGES[error.step])
     if isinstance(error, NotSignedInError):
-        return to("/account/sign-in" if request.url.path.startswith("/account") else "/?expired=1")
+        return ask_to_sign_in(request)
     if isinstance(error, NoAttemptError):
         return to("/?expired=1")
     if isinstance(error, PasswordChangeDueError):

@@ -72,7 +72,7 @@ async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
                 "relation": view.relation,
                 "relation_label": labels.relation(view.relation, view.relation_text),
                 "state": view.state,
-                "state_label": labels.STATES[view.state],
+                "state_label": labels.state(view.state),
                 "reason": view.reason,
                 "submitted_at": view.submitted_at,
                 "changed_at": view.changed_at,

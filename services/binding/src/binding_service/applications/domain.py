@@ -50,6 +50,8 @@ class BindingView:
     reason: str
     submitted_at: datetime
     changed_at: datetime
+    has_signed_in: bool
+    has_paper_form: bool
 
 
 def is_drawn(strokes: Sequence[Sequence[tuple[int, int]]]) -> bool:

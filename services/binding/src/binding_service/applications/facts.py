@@ -20,16 +20,16 @@ from shared.events import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
 
     from binding_service.applications.domain import Applicant
+    from binding_service.applications.signed import SignedDocument
     from binding_service.context import Keys
     from binding_service.drafts.domain import Student
     from binding_service.drafts.draft import DraftStudent
-    from shared.events import Event, Language, Signature
+    from shared.events import Event, Language
 
 
 def application_submitted(
@@ -50,13 +50,10 @@ def binding_submitted(
     keys: Keys,
     binding_id: UUID,
     application_id: UUID,
-    number: str,
     applicant: Applicant,
     student: Student,
     named: DraftStudent,
-    signature: Signature,
-    submitted_at: datetime,
-    statement_version: str,
+    signed: SignedDocument,
 ) -> BindingSubmitted:
     """For review: a child waits for its homeroom teacher."""
     return BindingSubmitted.of(
@@ -64,13 +61,13 @@ def binding_submitted(
         binding_id,
         version=1,
         application_id=application_id,
-        application_number=number,
+        application_number=signed.number,
         student_id=student.id,
         school_id=student.school_id,
         class_id=student.class_id,
         relation=named.relation,
-        submitted_at=submitted_at,
-        statement_version=statement_version,
+        submitted_at=signed.signed_at,
+        statement_version=signed.statement_version,
     ).sealed(
         keys.to_review,
         for_review=BindingToReview(
@@ -80,7 +77,7 @@ def binding_submitted(
             national_id_masked=id_numbers.mask(applicant.national_id),
             email_masked=mask_email(applicant.email),
             phone_masked=mask_phone(applicant.phone),
-            signature=signature,
+            signature=signed.signature,
         ),
     )
 

@@ -2,66 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, cast
+
+from starlette.datastructures import UploadFile
 
 from binding_service.accounts import use_cases as accounts
 from binding_service.applications import use_cases as applications
-from binding_service.doors import binding_of, request_id_of
+from binding_service.applications import papers
+from binding_service.doors import binding_of, pdf_response, request_id_of
 from binding_service.drafts import use_cases as drafts
-from binding_service.errors import BindingError, NotFoundError, NotPendingError, StepMissingError
+from binding_service.errors import InvalidFieldsError, NotFoundError, NotPendingError, StepMissingError
 from binding_service.statements import statement
-from binding_service.web import LANGUAGE, form_of, messages_at, render, signed_in, to
+from binding_service.steps import Step, Visit
+from binding_service.web import PAGES, form_of, messages_at, render, signed_in, to
+from shared.languages import current_language
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from starlette.datastructures import FormData
     from starlette.requests import Request
     from starlette.responses import Response
 
     from binding_service.logins.domain import Session
 
 
-@signed_in
-async def check(request: Request, session: Session) -> Response:
+class CheckStep(Step):
     """Everything once more, and the signature."""
-    return await _check_page(request, session, "", {})
+
+    name = "check"
+    template = "check.html"
+    fields = ("typed", "strokes", "key")
+    error_field = "signature"
+
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The parent's data."""
+        return "/parent"
+
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """Nothing; but all that is asked before has to be there."""
+        missing = visit.draft.missing(statement().version, visit.session.contact)
+        if missing and not await self._was_sent(visit):
+            raise StepMissingError(step=missing)
+        return {}
+
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+        """All that is signed."""
+        return {
+            "students": await drafts.students_of(visit.binding, visit.draft),
+            "parent": await drafts.parent_of(visit.binding, visit.draft),
+            "key": visit.draft.id,
+        }
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Send the application."""
+        signature = applications.parse_signature(typed["strokes"], typed["typed"])
+        key = _key(typed["key"])
+        await applications.submit(visit.binding, visit.session, signature, key, current_language())
+        return "/progress"
+
+    async def _was_sent(self, visit: Visit) -> bool:
+        """A second tap, or one after a lost answer: the draft is gone because it became an application."""
+        if visit.request.method != "POST":
+            return False
+        key = _key((await form_of(visit.request)).get("key", ""))
+        return await applications.was_sent(visit.binding, visit.session, key)
 
 
-@signed_in
-async def submit(request: Request, session: Session) -> Response:
-    """Send the application."""
-    form = await form_of(request)
-    typed = form.get("typed", "")
-    try:
-        signature = applications.parse_signature(form.get("strokes", ""), typed)
-        # Hashed to one short form: the page made the key, but whoever sends it may have changed it.
-        key = str(request_id_of("applications", form.get("key")))
-        await applications.submit(binding_of(request), session, signature, key, LANGUAGE)
-    except BindingError as error:
-        if isinstance(error, StepMissingError):
-            raise
-        return await _check_page(request, session, typed, messages_at(error, "signature"), error)
-    return to("/progress")
-
-
-async def _check_page(
-    request: Request, session: Session, typed: str, errors: dict[str, str], error: BindingError | None = None
-) -> Response:
-    binding = binding_of(request)
-    draft = await drafts.draft_of(binding, session)
-    missing = draft.missing(statement().version, session.contact)
-    if missing:
-        raise StepMissingError(step=missing)
-    return render(
-        session,
-        "check.html",
-        error,
-        students=await drafts.students_of(binding, draft),
-        parent=await drafts.parent_of(binding, draft),
-        key=draft.id,
-        typed=typed,
-        errors=errors,
-    )
+def _key(typed: str) -> str:
+    """Hashed to one short form: the page made the key, but whoever sends it may have changed it."""
+    return str(request_id_of("applications", typed))
 
 
 # --- after ---
@@ -74,7 +85,62 @@ async def progress(request: Request, session: Session) -> Response:
     views = await applications.progress(binding, session)
     draft = await drafts.draft_of(binding, session)
     has_account = await accounts.has_account(binding, session)
-    return render(session, "progress.html", bindings=views, has_draft=bool(draft.students), has_account=has_account)
+    forms = {view.application_number: view.application_id for view in views if view.has_paper_form}
+    has_draft = bool(draft.students or draft.adding)
+    return render(session, "progress.html", bindings=views, forms=forms, has_draft=has_draft, has_account=has_account)
+
+
+@signed_in
+async def paper_form(request: Request, session: Session) -> Response:
+    """下載留存紙本申請書: the paper form as a PDF."""
+    application_id = cast("UUID", request.path_params["application_id"])
+    paper = await papers.paper_form(binding_of(request), session, application_id, current_language())
+    return pdf_response(paper.number, paper.content)
+
+
+async def verify(request: Request) -> Response:
+    """Whether a paper form is genuine: by the hash that is printed on it, by its QR code, or by the file itself."""
+    typed = request.query_params.get("hash", "")
+    if request.method == "POST":
+        form = await request.form(max_files=1, max_fields=10)
+        typed = await _hash_of(form)
+    elif not typed:
+        return _verify_page(typed)
+    try:
+        found = await papers.verify(binding_of(request), papers.parse_hash(typed))
+    except InvalidFieldsError as error:
+        return _verify_page(typed, messages_at(error, "hash"))
+    return _verify_page(typed, found=found, asked=True)
+
+
+async def _hash_of(form: FormData) -> str:
+    """The hash that was typed, or that of the file."""
+    file = form.get("file")
+    if isinstance(file, UploadFile) and file.size:
+        return hashlib.sha256(await file.read()).hexdigest()
+    typed = form.get("hash")
+    return typed if isinstance(typed, str) else ""
+
+
+def _verify_page(
+    typed: str, errors: dict[str, str] | None = None, *, found: papers.Genuine | None = None, asked: bool = False
+) -> Response:
+    return PAGES.render(
+        "verify.html",
+        status=422 if errors else 200,
+        typed=typed,
+        errors=errors or {},
+        found=found,
+        asked=asked,
+        signed_in=False,
+    )
+
+
+@signed_in
+async def send_again(request: Request, session: Session) -> Response:
+    """Begin anew for the child of a refusal, with all that was said then."""
+    await drafts.take_up_again(binding_of(request), session, request.path_params["binding_id"])
+    return to("/students")
 
 
 @signed_in

@@ -18,7 +18,8 @@ BINDING_COLUMNS = """
     bindings.relation_text, bindings.state, bindings.version, bindings.reason_sealed, bindings.submitted_at,
     bindings.changed_at, applications.language, applications.name AS parent_name,
     coalesce(accounts.login, applications.email) AS notice_email,
-    coalesce(accounts.opened_by = bindings.id, false) AS opens_account
+    coalesce(accounts.opened_by = bindings.id, false) AS opens_account,
+    accounts.password_hash IS NOT NULL AS has_signed_in, applications.signed_hash IS NOT NULL AS has_paper_form
 """
 BINDING_TABLES = """
     bindings JOIN applications ON applications.id = bindings.application_id
@@ -54,8 +55,10 @@ async def students_known_to_person(
     return [row["student_id"] for row in rows]
 
 
-async def insert_application(connection: Connection, values: dict[str, Any], contact_hashes: list[str]) -> None:
-    """A new application, by column, and the contacts by which it is reached."""
+async def insert_application(
+    connection: Connection, values: dict[str, Any], proven_contacts: list[str], other_contacts: list[str]
+) -> None:
+    """A new application, by column, and the contacts (keyed hashes) by which it is reached, proven or only typed."""
     columns = ", ".join(values)
     marks = ", ".join(f"${position}" for position in range(1, len(values) + 1))
     await connection.execute(
@@ -63,8 +66,14 @@ async def insert_application(connection: Connection, values: dict[str, Any], con
         *values.values(),
     )
     await connection.execute(
-        "INSERT INTO application_contacts (contact_hash, application_id) SELECT DISTINCT unnest($1::text[]), $2::uuid",
-        contact_hashes,
+        """
+        INSERT INTO application_contacts (contact_hash, application_id, proven)
+        SELECT contact, $3, bool_or(proven)
+        FROM (SELECT unnest($1::text[]), true UNION ALL SELECT unnest($2::text[]), false) AS reach (contact, proven)
+        GROUP BY contact
+        """,
+        proven_contacts,
+        other_contacts,
         values["id"],
     )
 
@@ -74,16 +83,24 @@ async def insert_bindings(
     application_id: UUID,
     person_hash: str,
     ids: list[UUID],
-    children: Sequence[tuple[str, str, str, str, str]],
+    children: Sequence[tuple[str, str, str, str, str, str]],
 ) -> None:
-    """One pending binding a child: (student id, school, class, relation, relation text)."""
+    """One pending binding a child: (student id, school id, school, class, relation, relation text).
+
+    A refusal of the same child is answered by this and shows no longer.
+    """
     await connection.execute(
         """
-        INSERT INTO bindings (id, application_id, student_id, person_hash, school_name, class_name, relation,
+        WITH answered AS (
+            UPDATE bindings SET cleared = true
+            WHERE person_hash = $2 AND student_id = ANY($4) AND state = 'refused' AND NOT cleared
+        )
+        INSERT INTO bindings (id, application_id, student_id, person_hash, school_id, school_name, class_name, relation,
                               relation_text, state, version, submitted_at, changed_at)
-        SELECT id, $1, student_id, $2, school, class, relation, relation_text, 'pending', 1, present(), present()
-        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-             AS child (id, student_id, school, class, relation, relation_text)
+        SELECT id, $1, student_id, $2, school_id, school, class, relation, relation_text, 'pending', 1,
+               present(), present()
+        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+             AS child (id, student_id, school_id, school, class, relation, relation_text)
         """,
         application_id,
         person_hash,
@@ -160,4 +177,39 @@ async def applicant(connection: Connection, binding_id: UUID) -> asyncpg.Record 
         WHERE bindings.id = $1
         """,
         binding_id,
+    )
+
+
+async def signed_document(connection: Connection, contact_hash: str, application_id: UUID) -> asyncpg.Record | None:
+    """What was signed in an application that this contact reaches, and whether the contact was ever proven in it."""
+    return await connection.fetchrow(
+        """
+        SELECT applications.id, signed_sealed, signed_hash, proven
+        FROM applications JOIN application_contacts AS reach ON reach.application_id = applications.id
+        WHERE reach.contact_hash = $1 AND applications.id = $2 AND signed_sealed IS NOT NULL
+        """,
+        contact_hash,
+        application_id,
+    )
+
+
+async def note_paper_form(connection: Connection, application_id: UUID, file_hash: str) -> None:
+    """Remember the SHA-256 of a paper form that was given out."""
+    await connection.execute(
+        "INSERT INTO paper_forms (file_hash, application_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        file_hash,
+        application_id,
+    )
+
+
+async def genuine(connection: Connection, hash_: str) -> asyncpg.Record | None:
+    """The application whose signed text, or one of whose paper forms, has this SHA-256; ``is_file`` says which."""
+    return await connection.fetchrow(
+        """
+        SELECT applications.id, number, submitted_at, signed_sealed, signed_hash, is_file
+        FROM (SELECT id, false AS is_file FROM applications WHERE signed_hash = $1
+              UNION ALL SELECT application_id, true FROM paper_forms WHERE file_hash = $1) AS found
+        JOIN applications USING (id)
+        """,
+        hash_,
     )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from binding_service.accounts import storage as account_storage
 from binding_service.applications import domain, facts, storage
 from binding_service.applications.domain import Applicant, BindingView
+from binding_service.applications.signed import SignedDocument, SignedStudent, document_hash
 from binding_service.drafts import storage as draft_storage
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import (
@@ -25,6 +26,7 @@ from binding_service.errors import (
 from binding_service.statements import statement
 from shared import outbox
 from shared.events import Signature
+from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from binding_service.context import Binding
     from binding_service.drafts.domain import Student
-    from binding_service.drafts.draft import Draft, DraftStudent
+    from binding_service.drafts.draft import Consent, Draft, DraftStudent
     from binding_service.logins.domain import Session
     from shared.database import Connection
     from shared.events import Event, Language
@@ -61,6 +63,12 @@ def parse_signature(drawn: str, typed: str) -> Signature:
         return Signature.model_validate({**shape, "typed": "" if shape.get("strokes") else typed.strip()})
     except (ValidationError, TypeError, AttributeError, ValueError, RecursionError):
         raise InvalidFieldsError({"signature": "signature_malformed"}) from None
+
+
+async def was_sent(binding: Binding, session: Session, idempotency_key: str) -> bool:
+    """Whether an application was sent under this key."""
+    async with binding.database.connection() as connection:
+        return await storage.application_sent(connection, session.contact_hash, idempotency_key) is not None
 
 
 async def submit(
@@ -101,8 +109,68 @@ async def _send(
         raise StepMissingError(step="students")
     await _refuse_known_students(binding, connection, applicant, children)
     now = await draft_storage.now(connection)
-    sent = Sent(uuid4(), domain.application_number(now.date()))
-    store = binding.keys.store
+    sent = Sent(uuid4(), domain.application_number(now.astimezone(TAIPEI).date()))
+    signed = _signed_document(session, draft.consent, sent.number, applicant, children, signature, now)
+    await _insert_application(binding, connection, session, sent, applicant, signed, idempotency_key, language)
+    events = await _insert_bindings(binding, connection, sent, applicant, children, signed)
+    acknowledged = [student for _, student in children]
+    events.append(facts.application_submitted(binding.keys, sent.id, sent.number, applicant, acknowledged, language))
+    await outbox.record(connection, *events)
+    await draft_storage.delete_draft(connection, session.contact_hash)
+    log.info("application submitted", application=str(sent.id), bindings=len(children))
+    return sent
+
+
+def _signed_document(
+    session: Session,
+    consent: Consent,
+    number: str,
+    applicant: Applicant,
+    children: list[tuple[DraftStudent, Student]],
+    signature: Signature,
+    now: datetime,
+) -> SignedDocument:
+    return SignedDocument(
+        number=number,
+        students=[
+            SignedStudent(
+                name=student.name,
+                school=student.school_name,
+                class_name=student.class_name,
+                relation=named.relation,
+                relation_text=named.relation_text,
+            )
+            for named, student in children
+        ],
+        parent_name=applicant.name,
+        national_id=applicant.national_id,
+        email=applicant.email,
+        phone=applicant.phone,
+        proven_by=session.proven_by,
+        proven_contact=session.contact,
+        proven_at=session.proven_at,
+        statement_version=consent.version,
+        statement_language=consent.language,
+        statement_hash=consent.hash,
+        consented_at=consent.at,
+        consent_address=consent.client_address,
+        signature=signature,
+        signed_at=now,
+    )
+
+
+async def _insert_application(
+    binding: Binding,
+    connection: Connection,
+    session: Session,
+    sent: Sent,
+    applicant: Applicant,
+    signed: SignedDocument,
+    idempotency_key: str,
+    language: Language,
+) -> None:
+    store, digest = binding.keys.store, binding.keys.hashes.digest
+    canonical = signed.canonical()
     values = {
         "id": sent.id,
         "number": sent.number,
@@ -114,22 +182,19 @@ async def _send(
         "email": applicant.email,
         "phone": applicant.phone,
         "language": language,
-        "statement_version": draft.consent.version,
-        "statement_hash": draft.consent.hash,
-        "consented_at": draft.consent.at,
-        "consent_address": draft.consent.client_address,
-        "signature_sealed": store.seal_model(signature, f"applications:{sent.id}:signature"),
-        "submitted_at": now,
+        "statement_version": signed.statement_version,
+        "statement_language": signed.statement_language,
+        "statement_hash": signed.statement_hash,
+        "consented_at": signed.consented_at,
+        "consent_address": signed.consent_address,
+        "signature_sealed": store.seal_model(signed.signature, f"applications:{sent.id}:signature"),
+        "signed_sealed": store.seal(canonical, f"applications:{sent.id}:signed"),
+        "signed_hash": document_hash(canonical),
+        "submitted_at": signed.signed_at,
     }
-    contacts = [binding.keys.hashes.digest("contact", contact) for contact in (applicant.email, applicant.phone)]
-    await storage.insert_application(connection, values, [session.contact_hash, *contacts])
-    events = await _insert_bindings(binding, connection, sent, applicant, children, signature, now)
-    acknowledged = [student for _, student in children]
-    events.append(facts.application_submitted(binding.keys, sent.id, sent.number, applicant, acknowledged, language))
-    await outbox.record(connection, *events)
-    await draft_storage.delete_draft(connection, session.contact_hash)
-    log.info("application submitted", application=str(sent.id), bindings=len(children))
-    return sent
+    # The e-mail was proven by a code before sending; the phone was only typed.
+    proven = [session.contact_hash, digest("contact", applicant.email)]
+    await storage.insert_application(connection, values, proven, [digest("contact", applicant.phone)])
 
 
 async def _insert_bindings(
@@ -138,19 +203,16 @@ async def _insert_bindings(
     sent: Sent,
     applicant: Applicant,
     children: list[tuple[DraftStudent, Student]],
-    signature: Signature,
-    now: datetime,
+    signed: SignedDocument,
 ) -> list[Event]:
     ids = [uuid4() for _ in children]
     rows = [
-        (student.id, student.school_name, student.class_name, named.relation, named.relation_text)
+        (student.id, student.school_id, student.school_name, student.class_name, named.relation, named.relation_text)
         for named, student in children
     ]
     await storage.insert_bindings(connection, sent.id, applicant.person_hash, ids, rows)
     return [
-        facts.binding_submitted(
-            binding.keys, id_, sent.id, sent.number, applicant, student, named, signature, now, statement().version
-        )
+        facts.binding_submitted(binding.keys, id_, sent.id, applicant, student, named, signed)
         for id_, (named, student) in zip(ids, children, strict=True)
     ]
 
@@ -261,4 +323,6 @@ def _view(binding: Binding, row: asyncpg.Record) -> BindingView:
         reason=binding.keys.store.unseal(reason, f"bindings:{row['id']}:reason") if reason else "",
         submitted_at=row["submitted_at"],
         changed_at=row["changed_at"],
+        has_signed_in=row["has_signed_in"],
+        has_paper_form=row["has_paper_form"],
     )

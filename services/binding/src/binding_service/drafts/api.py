@@ -20,6 +20,7 @@ from binding_service.logins.domain import Session
 from binding_service.statements import statement
 from shared.contacts import mask_email, mask_phone
 from shared.events import Relation
+from shared.languages import current_language
 
 router = APIRouter()
 
@@ -182,7 +183,7 @@ async def fill_parent(binding: Parts, session: SignedIn, body: ParentBody) -> Dr
 @router.post("/draft/email-code", status_code=202, summary="Send a code to the draft's e-mail")
 async def send_email_code(request: Request, binding: Parts, session: SignedIn) -> DraftState:
     request_id = request_id_of("email", None)
-    await drafts.send_email_code(binding, session, client_address(request), "zh-TW", request_id)
+    await drafts.send_email_code(binding, session, client_address(request), current_language(), request_id)
     return await _draft_state(binding, session)
 
 

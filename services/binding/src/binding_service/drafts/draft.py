@@ -51,6 +51,11 @@ class Parent(BaseModel):
     phone: str = ""
 
     @property
+    def is_known(self) -> bool:
+        """Whether there is nothing to ask: an account or an earlier application says it."""
+        return self.account_id is not None or self.known
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left to fill in."""
         return bool(self.account_id or (self.name and self.email and self.phone))

@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from binding_service.applications import use_cases as applications
 from binding_service.doors import binding_of, client_address, request_id_of
-from binding_service.drafts import domain
+from binding_service.drafts import domain, limits
 from binding_service.drafts import use_cases as drafts
 from binding_service.drafts.use_cases import StudentForm
-from binding_service.errors import BindingError, InvalidFieldsError, StepMissingError, TooSoonError
+from binding_service.errors import InvalidFieldsError, NotFoundError, StepMissingError, TooSoonError
 from binding_service.statements import statement
-from binding_service.web import LANGUAGE, form_of, messages_at, render, signed_in, to
+from binding_service.steps import Step, Visit
+from binding_service.web import render, signed_in, to
 from shared.contacts import mask_email
+from shared.languages import current_language
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from binding_service.drafts.draft import NewStudent
     from binding_service.logins.domain import Session
-
-STUDENT_FIELDS = ("relation", "relation_text", "level", "national_id", "school_id")
 
 
 @signed_in
@@ -32,56 +34,17 @@ async def students(request: Request, session: Session) -> Response:
     if not draft.students and not dropped:
         return to("/students/new")
     named = await drafts.students_of(binding, draft)
-    can_add = len(named) < binding.settings.students_per_application
-    return render(session, "students.html", students=named, can_add=can_add, dropped=dropped)
+    most = binding.settings.students_per_application
+    return render(
+        session, "students.html", students=named, most=most, dropped=dropped, unfinished=draft.adding is not None
+    )
 
 
 @signed_in
 async def new_student(request: Request, session: Session) -> Response:
-    """Name a child."""
-    return await _student_page(request, session, dict.fromkeys(STUDENT_FIELDS, ""), {})
-
-
-@signed_in
-async def add_student(request: Request, session: Session) -> Response:
-    """Add the child, or only check its ID number (驗證)."""
-    form = await form_of(request)
-    typed = {key: form.get(key, "") for key in STUDENT_FIELDS}
-    try:
-        if form.get("action") == "check_id":
-            drafts.check_id_number(typed["national_id"], "national_id")
-            return await _student_page(request, session, typed, {}, checked=True)
-        await drafts.add_student(binding_of(request), session, StudentForm(**typed), client_address(request))
-    except BindingError as error:
-        return await _student_page(request, session, typed, messages_at(error, "national_id"), error)
-    return to("/students")
-
-
-async def _student_page(
-    request: Request,
-    session: Session,
-    typed: dict[str, str],
-    errors: dict[str, str],
-    error: BindingError | None = None,
-    *,
-    checked: bool = False,
-) -> Response:
-    binding = binding_of(request)
-    draft = await drafts.draft_of(binding, session)
-    schools = await drafts.schools(binding)
-    by_level = [(level, [school for school in schools if school["level"] == level]) for level in domain.LEVELS]
-    return render(
-        session,
-        "student.html",
-        error,
-        typed=typed,
-        errors=errors,
-        schools=by_level,
-        checked=checked,
-        first=not draft.students,
-        legal_representatives=domain.LEGAL_REPRESENTATIVES,
-        guardians=domain.GUARDIANS,
-    )
+    """Name a child: the first question that has no answer yet."""
+    draft = await drafts.draft_of(binding_of(request), session)
+    return to(_first_open_question(draft.adding))
 
 
 @signed_in
@@ -91,132 +54,305 @@ async def remove_student(request: Request, session: Session) -> Response:
     return to("/students")
 
 
-# --- step 3: the consent ---
+def _first_open_question(adding: NewStudent | None) -> str:
+    for field, page in (("relation", "relation"), ("level", "level"), ("national_id", "id")):
+        if not getattr(adding, field, ""):
+            return f"/students/new/{page}"
+    return "/students/new/school"
 
 
-@signed_in
-async def consent(request: Request, session: Session) -> Response:
-    """Read the statement."""
-    draft = await drafts.draft_of(binding_of(request), session)
-    if not draft.students:
-        raise StepMissingError(step="students")
-    agreed = draft.consent is not None and draft.consent.version == statement().version
-    return render(session, "consent.html", statement=statement(), agreed=agreed, errors={})
+class RelationStep(Step):
+    """What is the parent to the child?"""
+
+    name = "relation"
+    template = "relation.html"
+    fields = ("relation", "relation_text")
+    error_field = "relation"
+
+    async def back(self, visit: Visit) -> str | None:
+        """The list, or the progress, where there is one."""
+        if visit.draft.students:
+            return "/students"
+        return "/progress" if await applications.has_applications(visit.binding, visit.session) else None
+
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """What was chosen before."""
+        adding = visit.draft.adding
+        return {"relation": adding.relation, "relation_text": adding.relation_text} if adding else {}
+
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+        """The two groups of relations."""
+        return {
+            "first": not visit.draft.students,
+            "legal_representatives": domain.LEGAL_REPRESENTATIVES,
+            "guardians": domain.GUARDIANS,
+        }
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Keep it."""
+        await drafts.describe_new_student(visit.binding, visit.session, **typed)
+        return "/students/new/level"
 
 
-@signed_in
-async def accept(request: Request, session: Session) -> Response:
-    """Accept the statement."""
-    form = await form_of(request)
-    try:
-        if form.get("agree") != "yes":
+class OtherRelationStep(RelationStep):
+    """What is the parent to a child that is on the list already?"""
+
+    name = "other_relation"
+
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The list."""
+        return "/students"
+
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """What was chosen before."""
+        student_id = visit.request.path_params["student_id"]
+        student = next((student for student in visit.draft.students if student.student_id == student_id), None)
+        if student is None:
+            raise NotFoundError
+        return {"relation": student.relation, "relation_text": student.relation_text}
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Change it."""
+        student_id = visit.request.path_params["student_id"]
+        await drafts.change_relation(visit.binding, visit.session, student_id, **typed)
+        return "/students"
+
+
+class LevelStep(Step):
+    """Which level of school does the child go to?"""
+
+    name = "level"
+    template = "level.html"
+    fields = ("level",)
+    error_field = "level"
+
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The relation."""
+        return "/students/new/relation"
+
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """What was chosen before."""
+        return {"level": visit.draft.adding.level} if visit.draft.adding else {}
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Keep it."""
+        await drafts.describe_new_student(visit.binding, visit.session, **typed)
+        return "/students/new/id"
+
+
+class StudentIdStep(Step):
+    """The child's ID number, with 驗證."""
+
+    name = "student_id"
+    template = "student_id.html"
+    fields = ("national_id",)
+    error_field = "national_id"
+
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The level."""
+        return "/students/new/level"
+
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """What was typed before."""
+        return {"national_id": visit.draft.adding.national_id} if visit.draft.adding else {}
+
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+        """Nothing was verified yet."""
+        return {"checked": False}
+
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> str | dict[str, object]:  # noqa: ARG002
+        """驗證: only check its form and check digit."""
+        drafts.check_id_number(typed["national_id"], "national_id")
+        return {"checked": True}
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Keep it."""
+        await drafts.describe_new_student(visit.binding, visit.session, **typed)
+        return "/students/new/school"
+
+
+class SchoolStep(Step):
+    """Which school? With the answer the child is looked up."""
+
+    name = "school"
+    template = "school.html"
+    fields = ("school_id", "wanted")
+    error_field = "school_id"
+
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The ID number."""
+        return "/students/new/id"
+
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """Nothing; but the questions before it have to be answered."""
+        page = _first_open_question(visit.draft.adding)
+        if page != "/students/new/school":
+            raise StepMissingError(step="students")
+        return {}
+
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:
+        """The schools of the level that was chosen, those first that match what is searched for."""
+        adding = visit.draft.adding
+        assert adding is not None  # noqa: S101 - see known
+        schools = [school for school in await drafts.schools(visit.binding) if school["level"] == adding.level]
+        found = [school for school in schools if domain.school_matches(school["name"], typed["wanted"])]
+        left = await limits.matches_left(visit.binding, visit.session, client_address(visit.request))
+        return {"adding": adding, "schools": found, "all_schools": len(schools), "tries_left": left}
+
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> str | dict[str, object]:  # noqa: ARG002
+        """Search: only show the schools that match."""
+        return {}
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Look the child up, and add it."""
+        adding = visit.draft.adding
+        assert adding is not None  # noqa: S101 - see known
+        form = StudentForm(adding.relation, adding.relation_text, adding.level, adding.national_id, typed["school_id"])
+        await drafts.add_student(visit.binding, visit.session, form, client_address(visit.request))
+        return "/students"
+
+
+class ConsentStep(Step):
+    """The statement, and whether the parent agrees."""
+
+    name = "consent"
+    template = "consent.html"
+    fields = ("agree", "version")
+    error_field = "agree"
+
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The students."""
+        return "/students"
+
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """Whether this version was accepted before."""
+        if not visit.draft.students:
+            raise StepMissingError(step="students")
+        consent = visit.draft.consent
+        return {"agree": "yes"} if consent and consent.version == statement().version else {}
+
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+        """The statement, and whether it is a new version of one that was accepted."""
+        consent = visit.draft.consent
+        renewed = consent is not None and consent.version != statement().version
+        return {"statement": statement(language=current_language()), "renewed": renewed}
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Accept it."""
+        if typed["agree"] != "yes":
             raise InvalidFieldsError({"agree": "consent_required"})
-        await drafts.accept_statement(binding_of(request), session, form.get("version", ""), client_address(request))
-    except BindingError as error:
-        errors = messages_at(error, "agree")
-        return render(session, "consent.html", error, statement=statement(), agreed=False, errors=errors)
-    return to("/parent")
+        address = client_address(visit.request)
+        await drafts.accept_statement(visit.binding, visit.session, typed["version"], address)
+        return "/parent"
 
 
-# --- step 4: the parent ---
+class ParentIdStep(Step):
+    """Who the parent is, by the ID number (驗證)."""
+
+    name = "parent_id"
+    template = "parent_id.html"
+    fields = ("parent_id",)
+    error_field = "parent_id"
+
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The consent."""
+        return "/consent"
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Keep it; a person who has an account is known by it."""
+        address = client_address(visit.request)
+        await drafts.name_parent(visit.binding, visit.session, typed["parent_id"], address)
+        return "/parent"
 
 
-@signed_in
-async def name_parent(request: Request, session: Session) -> Response:
-    """Say who the parent is, by the ID number (驗證)."""
-    typed, errors, refused = "", {}, None
-    if request.method == "POST":
-        typed = (await form_of(request)).get("parent_id", "")
+class ParentStep(Step):
+    """The parent's own data; with an account or an earlier application, what stands there."""
+
+    name = "parent"
+    template = "parent.html"
+    fields = ("name", "email", "phone")
+    error_field = "email"
+
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The consent."""
+        return "/consent"
+
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """What was typed before; the contact of this login stands in for what was not."""
+        parent, session = visit.draft.parent, visit.session
+        if parent is None:
+            raise StepMissingError(step="parent_id")
+        return {
+            "name": parent.name,
+            "email": parent.email or (session.contact if session.channel == "email" else ""),
+            "phone": parent.phone or (session.contact if session.channel == "sms" else ""),
+        }
+
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+        """The parent as far as it is known."""
+        parent = await drafts.parent_of(visit.binding, visit.draft)
+        assert parent is not None  # noqa: S101 - see known
+        return {"parent": parent, "step_form": not parent.is_known}
+
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Keep it; an e-mail that is not proven yet gets a code."""
+        parent = await drafts.parent_of(visit.binding, visit.draft)
+        if parent is not None and parent.is_known:
+            return "/check"
+        if await drafts.fill_parent(visit.binding, visit.session, **typed):
+            return "/check"
         try:
-            await drafts.name_parent(binding_of(request), session, typed, client_address(request))
-        except BindingError as error:
-            errors, refused = messages_at(error, "parent_id"), error
-        else:
-            return to("/parent")
-    return render(session, "parent_id.html", refused, typed=typed, errors=errors)
+            await drafts.send_email_code(
+                visit.binding, visit.session, client_address(visit.request), current_language(), uuid4()
+            )
+        except TooSoonError:
+            # The code is on its way already: back and forward between the two pages must not be a dead end.
+            return "/parent/email-code"
+        return "/parent/email-code"
 
 
-@signed_in
-async def parent(request: Request, session: Session) -> Response:
-    """The parent's own data; with an account, the account's."""
-    return await _parent_page(request, session, {}, {})
+class EmailCodeStep(Step):
+    """The code that went to the e-mail of the application."""
 
+    name = "email_code"
+    template = "email_code.html"
+    fields = ("code", "request_id")
+    error_field = "code"
+    keeps = False
 
-@signed_in
-async def fill_parent(request: Request, session: Session) -> Response:
-    """Keep the parent's data; an e-mail that is not proven yet gets a code."""
-    form = await form_of(request)
-    typed = {key: form.get(key, "") for key in ("name", "email", "phone")}
-    binding = binding_of(request)
-    try:
-        if await drafts.fill_parent(binding, session, **typed):
-            return to("/check")
-        await drafts.send_email_code(binding, session, client_address(request), LANGUAGE, uuid4())
-    except TooSoonError:
-        # The code is on its way already: back and forward between the two pages must not be a dead end.
-        return to("/parent/email-code")
-    except BindingError as error:
-        if isinstance(error, StepMissingError):
-            raise
-        return await _parent_page(request, session, typed, messages_at(error, "email"), error)
-    return to("/parent/email-code")
+    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
+        """The parent's data."""
+        return "/parent"
 
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """Nothing; but a code has to be on its way."""
+        if visit.draft.parent is None or visit.draft.email_proof is None:
+            raise StepMissingError(step="parent")
+        return {}
 
-async def _parent_page(
-    request: Request,
-    session: Session,
-    typed: dict[str, str],
-    errors: dict[str, str],
-    error: BindingError | None = None,
-) -> Response:
-    binding = binding_of(request)
-    draft = await drafts.draft_of(binding, session)
-    known = await drafts.parent_of(binding, draft)
-    if known is None:
-        return to("/parent/id")
-    typed = typed or {
-        "name": known.name,
-        "email": known.email or (session.contact if session.channel == "email" else ""),
-        "phone": known.phone or (session.contact if session.channel == "sms" else ""),
-    }
-    return render(session, "parent.html", error, parent=known, typed=typed, errors=errors)
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+        """Where the code went, how long it lives, when there may be another."""
+        # Read anew: a code that was just tried has fewer tries left.
+        proof = (await drafts.draft_of(visit.binding, visit.session)).email_proof
+        assert proof is not None  # noqa: S101 - see known
+        expires_in, resend_in = await drafts.seconds_until(visit.binding, proof.expires_at, proof.resend_at)
+        return {
+            "email": mask_email(proof.email),
+            "proof": proof,
+            "expires_in": expires_in,
+            "resend_in": resend_in,
+            "request_id": uuid4(),
+        }
 
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> str | dict[str, object]:  # noqa: ARG002
+        """Send another code."""
+        await drafts.send_email_code(
+            visit.binding, visit.session, client_address(visit.request), current_language(), uuid4()
+        )
+        return "/parent/email-code"
 
-@signed_in
-async def email_code(request: Request, session: Session) -> Response:
-    """Type the code that went to the e-mail of the application."""
-    return await _email_code_page(request, session, {})
-
-
-@signed_in
-async def send_email_code(request: Request, session: Session) -> Response:
-    """Have another code sent to the e-mail of the application."""
-    try:
-        await drafts.send_email_code(binding_of(request), session, client_address(request), LANGUAGE, uuid4())
-    except BindingError as error:
-        return await _email_code_page(request, session, messages_at(error, "again"), error)
-    return to("/parent/email-code")
-
-
-@signed_in
-async def prove_email(request: Request, session: Session) -> Response:
-    """Prove the e-mail of the application."""
-    form = await form_of(request)
-    request_id = request_id_of(f"proof/{session.id}", form.get("request_id"))
-    try:
-        await drafts.prove_email(binding_of(request), session, form.get("code", ""), request_id)
-    except BindingError as error:
-        if isinstance(error, StepMissingError):
-            raise
-        return await _email_code_page(request, session, messages_at(error, "code"), error)
-    return to("/check")
-
-
-async def _email_code_page(
-    request: Request, session: Session, errors: dict[str, str], error: BindingError | None = None
-) -> Response:
-    draft = await drafts.draft_of(binding_of(request), session)
-    if draft.parent is None or draft.email_proof is None:
-        raise StepMissingError(step="parent")
-    email = mask_email(draft.email_proof.email)
-    return render(session, "email_code.html", error, email=email, request_id=uuid4(), errors=errors)
+    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+        """Prove the e-mail."""
+        request_id = request_id_of(f"proof/{visit.session.id}", typed["request_id"])
+        await drafts.prove_email(visit.binding, visit.session, typed["code"], request_id)
+        return "/check"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from shared.languages import current_language
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from binding_service.logins.domain import Session
     from shared.database import Connection
     from shared.events import Language
+
 
 @dataclass(frozen=True, slots=True)
 class StudentForm:
@@ -82,6 +85,13 @@ async def schools(binding: Binding) -> list[asyncpg.Record]:
     """The schools to choose from: id, name, level."""
     async with binding.database.connection() as connection:
         return await storage.schools(connection)
+
+
+async def seconds_until(binding: Binding, *moments: datetime | None) -> list[int]:
+    """How long it is until each moment, by the clock that decides; 0 for one that is past or was never set."""
+    async with binding.database.connection() as connection:
+        now = await storage.now(connection)
+    return [max(0, math.ceil((moment - now).total_seconds())) if moment else 0 for moment in moments]
 
 
 def check_id_number(typed: str, field: str) -> str:

@@ -7,7 +7,7 @@ import re
 import secrets
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,6 +42,13 @@ class Session:
     password_change_due: bool
     proven_at: datetime
     expires_at: datetime
+
+    @property
+    def proven_by(self) -> Literal["email", "sms", "password"]:
+        """How its owner was identified: by a code to the contact, or by the account's password."""
+        if self.account_id is not None:
+            return "password"
+        return "email" if self.channel == "email" else "sms"
 
 
 def new_token() -> str:

@@ -5,23 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
-from binding_service import messages
 from binding_service.applications import use_cases as applications
 from binding_service.doors import (
     ATTEMPT_COOKIE,
+    RETURN_COOKIE,
     SESSION_COOKIE,
     binding_of,
     client_address,
     cookie_name,
+    delete_cookie,
     request_id_of,
     session_of,
     set_cookie,
 )
 from binding_service.drafts import use_cases as drafts
-from binding_service.errors import BindingError, NoAttemptError, NotSignedInError
+from binding_service.errors import BindingError, InvalidFieldsError, NoAttemptError, NotSignedInError
 from binding_service.logins import use_cases as logins
-from binding_service.web import LANGUAGE, PAGES, form_of, goodbye, retry_header, signed_in, to
+from binding_service.web import (
+    PAGES,
+    form_of,
+    goodbye,
+    in_language,
+    in_language_here,
+    messages_at,
+    render,
+    retry_header,
+    return_path,
+    signed_in,
+    to,
+)
 from shared.contacts import mask_email, mask_phone
+from shared.languages import current_language
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,96 +49,104 @@ CONTACT_FIELDS = ("channel", "email", "phone")
 
 async def start(request: Request) -> Response:
     """Step 1: choose e-mail or phone. Who is signed in already goes on where they were."""
+    if request.method == "POST":
+        return await _ask_code(request)
     try:
         session = await session_of(request)
     except NotSignedInError:
-        return _start_page(request, dict.fromkeys(CONTACT_FIELDS, ""), {})
+        channel = "sms" if request.query_params.get("use") == "sms" else "email"
+        return _start_page(request, {"channel": channel, "email": "", "phone": ""})
     return to(await _landing(request, session))
 
 
-async def ask_code(request: Request) -> Response:
+async def _ask_code(request: Request) -> Response:
     """Have a code sent to the contact."""
     form = await form_of(request)
-    typed: dict[str, str] = {name: form.get(name, "") for name in CONTACT_FIELDS}
+    typed = {name: form.get(name, "") for name in CONTACT_FIELDS}
+    if "language" in form:
+        # What was typed is shown again at once: before a login there is no draft that could keep it.
+        return in_language_here(form["language"], lambda: _start_page(request, typed))
     channel = typed["channel"]
     if channel not in {"email", "sms"}:
-        return _start_page(request, typed, {"channel": messages.text("choose.channel")}, 422)
-    contact = typed["email" if channel == "email" else "phone"]
-    token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
-    return await _ask(request, token, cast("Channel", channel), contact, typed)
-
-
-async def ask_again(request: Request) -> Response:
-    """Have another code sent to the same contact."""
-    token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
-    attempt = await logins.attempt(binding_of(request), token)
-    return await _ask(request, token, cast("Channel", attempt.channel), attempt.contact, {})
-
-
-async def _ask(request: Request, token: str | None, channel: Channel, contact: str, typed: dict[str, str]) -> Response:
-    request_id = uuid4()
+        return _start_page(request, typed, InvalidFieldsError({"channel": "choose"}))
+    field = "email" if channel == "email" else "phone"
     try:
-        token, _ = await logins.ask_code(
-            binding_of(request), token, channel, contact, client_address(request), LANGUAGE, request_id
-        )
+        return await _send_code(request, cast("Channel", channel), typed[field])
     except BindingError as error:
-        if not typed:
-            return await _code_page(request, {"again": messages.message(error)}, error.status, error.retry_after)
-        fields = messages.field_messages(error) or {"email" if channel == "email" else "phone": messages.message(error)}
-        return _start_page(request, typed, fields, error.status, error.retry_after)
+        return _start_page(request, typed, error, field)
+
+
+async def _send_code(request: Request, channel: Channel, contact: str) -> Response:
+    """Have a code sent in this browser's login attempt. Raises BindingError."""
+    token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
+    token, _ = await logins.ask_code(
+        binding_of(request), token, channel, contact, client_address(request), current_language(), uuid4()
+    )
     response = to("/code")
     set_cookie(request, response, ATTEMPT_COOKIE, token)
     return response
 
 
 def _start_page(
-    request: Request, typed: dict[str, str], errors: dict[str, str], status: int = 200, retry_after: int | None = None
+    request: Request, typed: dict[str, str], error: BindingError | None = None, error_field: str = "channel"
 ) -> Response:
-    expired = "expired" in request.query_params
     return PAGES.render(
         "start.html",
-        status=status,
-        headers=retry_header(retry_after),
+        status=error.status if error else 200,
+        headers=retry_header(error.retry_after if error else None),
         typed=typed,
-        errors=errors,
-        expired=expired,
+        errors=messages_at(error, error_field) if error else {},
+        expired="expired" in request.query_params,
+        step_form=True,
         signed_in=False,
     )
 
 
 async def code(request: Request) -> Response:
     """Type the code that came."""
-    return await _code_page(request, {}, 200, None)
-
-
-async def redeem(request: Request) -> Response:
-    """Prove the contact by its code."""
+    if request.method == "GET":
+        return await _code_page(request)
     form = await form_of(request)
-    token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
-    request_id = request_id_of(f"sessions/{token}", form.get("request_id"))
+    if "language" in form:
+        return in_language("/code", form["language"])
     try:
-        session_token, session = await logins.redeem(binding_of(request), token, form.get("code", ""), request_id)
+        return await (_send_again(request) if form.get("action") == "again" else _redeem(request, form))
     except NoAttemptError:
         raise
     except BindingError as error:
-        fields = messages.field_messages(error) or {"code": messages.message(error)}
-        return await _code_page(request, fields, error.status, error.retry_after)
-    response = to(await _landing(request, session))
+        return await _code_page(request, error, "again" if form.get("action") == "again" else "code")
+
+
+async def _send_again(request: Request) -> Response:
+    """Have another code sent to the same contact. Raises BindingError."""
+    token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
+    attempt = await logins.attempt(binding_of(request), token)
+    return await _send_code(request, cast("Channel", attempt.channel), attempt.contact)
+
+
+async def _redeem(request: Request, form: dict[str, str]) -> Response:
+    """Prove the contact by its code. Raises BindingError."""
+    token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
+    request_id = request_id_of(f"sessions/{token}", form.get("request_id"))
+    session_token, session = await logins.redeem(binding_of(request), token, form.get("code", ""), request_id)
+    response = to(return_path(request) or await _landing(request, session))
     set_cookie(request, response, SESSION_COOKIE, session_token)
+    delete_cookie(request, response, RETURN_COOKIE)
     return response
 
 
-async def _code_page(request: Request, errors: dict[str, str], status: int, retry_after: int | None) -> Response:
+async def _code_page(request: Request, error: BindingError | None = None, error_field: str = "code") -> Response:
     attempt = await logins.attempt(binding_of(request), request.cookies.get(cookie_name(request, ATTEMPT_COOKIE)))
     mask = mask_email if attempt.channel == "email" else mask_phone
     return PAGES.render(
         "code.html",
-        status=status,
-        headers=retry_header(retry_after),
+        status=error.status if error else 200,
+        headers=retry_header(error.retry_after if error else None),
         attempt=attempt,
         contact=mask(attempt.contact),
         request_id=uuid4(),
-        errors=errors,
+        errors=messages_at(error, error_field) if error else {},
+        step_form=True,
         signed_in=False,
     )
 
@@ -138,7 +160,9 @@ async def sign_out(request: Request, session: Session) -> Response:
 
 @signed_in
 async def leave(request: Request, session: Session) -> Response:
-    """The way out for who does not agree: the draft is deleted, the session ends."""
+    """The way out for who does not agree, asked once: the draft is deleted, the session ends."""
+    if request.method == "GET":
+        return render(session, "leave.html")
     await drafts.abandon(binding_of(request), session)
     await logins.sign_out(binding_of(request), session)
     return goodbye(request, left=True)
