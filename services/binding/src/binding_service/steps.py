@@ -7,7 +7,7 @@ complete (back, another language, a login that expired) is kept in the draft and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from binding_service.doors import binding_of, ended_session_of, session_in_force
 from binding_service.drafts import use_cases as drafts
@@ -31,6 +31,10 @@ class Visit:
     binding: Binding
     session: Session
     draft: Draft
+
+
+#: The page to go to, or values with which this one is shown again.
+Outcome: TypeAlias = "str | dict[str, object]"
 
 
 class Step:
@@ -57,12 +61,12 @@ class Step:
         """What else the template shows."""
         return {}
 
-    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
+    async def take(self, visit: Visit, typed: dict[str, str]) -> Outcome:
         """Accept the answers; the page that comes next. Raises BindingError."""
         raise NotImplementedError
 
-    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> str | dict[str, object]:  # noqa: ARG002
-        """Do what another button asks: the page to go to, or values with which this one is shown again."""
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:  # noqa: ARG002
+        """Do what another button asks. Raises BindingError."""
         return {}
 
     async def answer(self, request: Request) -> Response:
@@ -94,18 +98,23 @@ class Step:
         except BindingError as error:
             return await self._page(visit, typed, error)
         if isinstance(outcome, dict):
-            return await self._page(visit, typed, **outcome)
+            return await self._page(visit, typed, more=outcome)
         if self.name in visit.draft.typed:
             await drafts.keep_typed(visit.binding, visit.session, self.name, {})
         return to(outcome)
 
     async def _page(
-        self, visit: Visit, typed: dict[str, str], error: BindingError | None = None, **more: object
+        self,
+        visit: Visit,
+        typed: dict[str, str],
+        error: BindingError | None = None,
+        *,
+        more: dict[str, object] | None = None,
     ) -> Response:
         values = await self.values(visit, typed)
         errors = messages_at(error, self.error_field) if error else {}
         common = {"typed": typed, "errors": errors, "back": await self.back(visit), "step_form": True}
-        return render(visit.session, self.template, error, **(common | values | more))
+        return render(visit.session, self.template, error, **(common | values | (more or {})))
 
     async def _keep_for_later(self, request: Request) -> Response:
         """The login expired while the form was filled in: keep it where the same parent finds it again."""

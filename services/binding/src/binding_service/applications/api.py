@@ -11,9 +11,13 @@ from pydantic import BaseModel, Field
 
 from binding_service import labels
 from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
+from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
+from binding_service.doors import pdf_response
 from binding_service.drafts import use_cases as drafts
+from binding_service.errors import NotFoundError
 from shared.events import Language, Signature
+from shared.languages import current_language
 
 router = APIRouter()
 
@@ -22,7 +26,7 @@ class Submission(Body):
     """The signature under the draft."""
 
     signature: Signature
-    language: Language = "zh-TW"
+    language: Language | None = Field(default=None, description="Of the notices; by Accept-Language where left out.")
 
 
 class SubmissionState(BaseModel):
@@ -36,7 +40,9 @@ class BindingState(BaseModel):
     """One child of an application."""
 
     id: UUID
+    application_id: UUID
     application_number: str
+    has_paper_form: bool
     student: str
     school: str
     class_name: str
@@ -49,12 +55,23 @@ class BindingState(BaseModel):
     changed_at: datetime
 
 
+class GenuineState(BaseModel):
+    """What stands on the genuine form, names masked, to be compared with the one at hand."""
+
+    number: str
+    submitted_at: datetime
+    parent_name: str = Field(examples=["林○芬"])
+    students: list[str]
+    hash: str = Field(description="SHA-256 of what was signed, in hex: it is printed on the form.")
+    is_file: bool = Field(description="True where the hash is that of the whole file, false for the printed one.")
+
+
 @router.post("/applications", status_code=201, summary="Send the draft")
 async def submit(
     binding: Parts, session: SignedIn, body: Submission, idempotency_key: IdempotencyKey = None
 ) -> SubmissionState:
     key = idempotency_key or str((await drafts.draft_of(binding, session)).id)
-    sent = await applications.submit(binding, session, body.signature, key, body.language)
+    sent = await applications.submit(binding, session, body.signature, key, body.language or current_language())
     return SubmissionState(id=sent.id, number=sent.number)
 
 
@@ -65,7 +82,9 @@ async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
         BindingState.model_validate(
             {
                 "id": view.id,
+                "application_id": view.application_id,
                 "application_number": view.application_number,
+                "has_paper_form": view.has_paper_form,
                 "student": view.student_name,
                 "school": view.school_name,
                 "class_name": view.class_name,
@@ -80,6 +99,31 @@ async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
         )
         for view in views
     ]
+
+
+@router.post("/bindings/{binding_id}/again", status_code=204, summary="Begin anew for the child of a refusal")
+async def send_again(binding: Parts, session: SignedIn, binding_id: UUID) -> Response:
+    await drafts.take_up_again(binding, session, binding_id)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/applications/{application_id}/form",
+    summary="The paper form, as a PDF",
+    response_class=Response,
+    responses={200: {"content": {"application/pdf": {}}}},
+)
+async def paper_form(binding: Parts, session: SignedIn, application_id: UUID) -> Response:
+    paper = await papers.paper_form(binding, session, application_id, current_language())
+    return pdf_response(paper.number, paper.content)
+
+
+@router.get("/documents/{document_hash}", summary="Whether a paper form is genuine")
+async def verify(binding: Parts, document_hash: str) -> GenuineState:
+    found = await papers.verify(binding, papers.parse_hash(document_hash))
+    if found is None:
+        raise NotFoundError
+    return GenuineState.model_validate(found, from_attributes=True)
 
 
 @router.delete("/bindings/{binding_id}", status_code=204, summary="Withdraw one that waits")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 from starlette.datastructures import UploadFile
 
 from binding_service.accounts import use_cases as accounts
-from binding_service.applications import use_cases as applications
 from binding_service.applications import papers
+from binding_service.applications import use_cases as applications
 from binding_service.doors import binding_of, pdf_response, request_id_of
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import InvalidFieldsError, NotFoundError, NotPendingError, StepMissingError
 from binding_service.statements import statement
-from binding_service.steps import Step, Visit
+from binding_service.steps import Step
 from binding_service.web import PAGES, form_of, messages_at, render, signed_in, to
 from shared.languages import current_language
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from binding_service.logins.domain import Session
+    from binding_service.steps import Visit
 
 
 class CheckStep(Step):

@@ -19,7 +19,7 @@ from binding_service.drafts.use_cases import StudentForm
 from binding_service.logins.domain import Session
 from binding_service.statements import statement
 from shared.contacts import mask_email, mask_phone
-from shared.events import Relation
+from shared.events import Language, Relation
 from shared.languages import current_language
 
 router = APIRouter()
@@ -41,6 +41,13 @@ class StudentBody(Body):
     level: Literal["elementary", "junior_high", "senior_high", "vocational_high"]
     national_id: str = Field(max_length=50, examples=["A800000014"])
     school_id: str = Field(max_length=200)
+
+
+class RelationBody(Body):
+    """What the parent is to a child."""
+
+    relation: Relation
+    relation_text: str = Field(default="", max_length=100, description="The parent's words, for the relation 'other'.")
 
 
 class DraftStudentState(BaseModel):
@@ -75,10 +82,11 @@ class ParentBody(Body):
 
 
 class ParentState(BaseModel):
-    """What is known of the parent, masked. With an account, the rest is the account's."""
+    """What is known of the parent, masked. With an account, or an earlier application, nothing is left to ask."""
 
     national_id_masked: str
     has_account: bool
+    is_known: bool
     name: str
     email_masked: str
     phone_masked: str
@@ -99,6 +107,7 @@ class StatementState(BaseModel):
     """The personal-data statement that is in force."""
 
     version: str
+    language: Language = Field(description="The reader's, by Accept-Language.")
     hash: str = Field(description="SHA-256 of the text, in hex.")
     text: str
 
@@ -134,8 +143,8 @@ async def check_id_number(_: SignedIn, body: IdNumberBody) -> IdNumberState:
 
 @router.get("/statement", summary="The personal-data statement in force")
 async def current_statement() -> StatementState:
-    current = statement()
-    return StatementState(version=current.version, hash=current.hash, text=current.text)
+    current = statement(language=current_language())
+    return StatementState(version=current.version, language=current.language, hash=current.hash, text=current.text)
 
 
 @router.get("/draft", summary="The application as far as it is filled in")
@@ -159,6 +168,12 @@ async def add_student(request: Request, binding: Parts, session: SignedIn, body:
 @router.delete("/draft/students/{student_id}", summary="Take a child out")
 async def remove_student(binding: Parts, session: SignedIn, student_id: str) -> DraftState:
     await drafts.remove_student(binding, session, student_id)
+    return await _draft_state(binding, session)
+
+
+@router.put("/draft/students/{student_id}/relation", summary="Say anew what the parent is to a child")
+async def change_relation(binding: Parts, session: SignedIn, student_id: str, body: RelationBody) -> DraftState:
+    await drafts.change_relation(binding, session, student_id, body.relation, body.relation_text)
     return await _draft_state(binding, session)
 
 
@@ -226,7 +241,8 @@ async def _parent_state(binding: Binding, session: Session, draft: Draft) -> dic
     return {
         "national_id_masked": id_numbers.mask(parent.national_id),
         "has_account": parent.account_id is not None,
-        "name": domain.mask_name(parent.name) if parent.account_id else parent.name,
+        "is_known": parent.is_known,
+        "name": domain.mask_name(parent.name) if parent.is_known else parent.name,
         "email_masked": mask_email(parent.email) if parent.email else "",
         "phone_masked": mask_phone(parent.phone) if parent.phone else "",
         "email_proven": draft.email_is_proven(session.contact),

@@ -12,7 +12,7 @@ from binding_service.drafts import use_cases as drafts
 from binding_service.drafts.use_cases import StudentForm
 from binding_service.errors import InvalidFieldsError, NotFoundError, StepMissingError, TooSoonError
 from binding_service.statements import statement
-from binding_service.steps import Step, Visit
+from binding_service.steps import Step
 from binding_service.web import render, signed_in, to
 from shared.contacts import mask_email
 from shared.languages import current_language
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from binding_service.drafts.draft import NewStudent
     from binding_service.logins.domain import Session
+    from binding_service.steps import Outcome, Visit
 
 
 @signed_in
@@ -160,7 +161,7 @@ class StudentIdStep(Step):
         """Nothing was verified yet."""
         return {"checked": False}
 
-    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> str | dict[str, object]:  # noqa: ARG002
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:  # noqa: ARG002
         """驗證: only check its form and check digit."""
         drafts.check_id_number(typed["national_id"], "national_id")
         return {"checked": True}
@@ -199,12 +200,14 @@ class SchoolStep(Step):
         left = await limits.matches_left(visit.binding, visit.session, client_address(visit.request))
         return {"adding": adding, "schools": found, "all_schools": len(schools), "tries_left": left}
 
-    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> str | dict[str, object]:  # noqa: ARG002
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:  # noqa: ARG002
         """Search: only show the schools that match."""
         return {}
 
-    async def take(self, visit: Visit, typed: dict[str, str]) -> str:
-        """Look the child up, and add it."""
+    async def take(self, visit: Visit, typed: dict[str, str]) -> Outcome:
+        """Look the child up, and add it. Enter in the search field searches."""
+        if typed["wanted"] and not typed["school_id"]:
+            return {}
         adding = visit.draft.adding
         assert adding is not None  # noqa: S101 - see known
         form = StudentForm(adding.relation, adding.relation_text, adding.level, adding.national_id, typed["school_id"])
@@ -344,7 +347,7 @@ class EmailCodeStep(Step):
             "request_id": uuid4(),
         }
 
-    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> str | dict[str, object]:  # noqa: ARG002
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:  # noqa: ARG002
         """Send another code."""
         await drafts.send_email_code(
             visit.binding, visit.session, client_address(visit.request), current_language(), uuid4()

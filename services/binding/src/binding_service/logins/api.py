@@ -15,6 +15,7 @@ from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import Attempt
 from shared.contacts import mask_email, mask_phone
 from shared.events import Channel, Language
+from shared.languages import current_language
 
 router = APIRouter()
 
@@ -25,7 +26,7 @@ class CodeRequest(Body):
     channel: Channel = Field(examples=["email"])
     contact: str = Field(max_length=254, examples=["parent@example.org"])
     attempt: str | None = Field(default=None, max_length=100, description="The attempt that asks for another code.")
-    language: Language = "zh-TW"
+    language: Language | None = Field(default=None, description="Of the message; by Accept-Language where left out.")
 
 
 class CodeState(BaseModel):
@@ -53,7 +54,7 @@ async def ask_code(request: Request, binding: Parts, body: CodeRequest) -> CodeS
         body.channel,
         body.contact,
         client_address(request),
-        body.language,
+        body.language or current_language(),
         request_id_of("codes", None),
     )
     return _code_state(token, attempt)

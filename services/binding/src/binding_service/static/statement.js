@@ -1,0 +1,20 @@
+// The box can be ticked once the statement was seen to its end. Without this script the whole statement stands above it.
+const statement = document.querySelector("[data-statement]");
+const agree = document.getElementById("agree");
+const hint = document.querySelector("[data-until-read]");
+
+statement.classList.add("scrolls");
+if (!agree.checked) {
+  agree.disabled = true;
+  hint.hidden = false;
+  const seen = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      agree.disabled = false;
+      hint.hidden = true;
+      seen.disconnect();
+    },
+    { root: statement },
+  );
+  seen.observe(statement.querySelector("[data-end]"));
+}
