@@ -1,6 +1,6 @@
 // Draws a signature and sends it as strokes: points, never an image. Without this script the name is typed instead.
 const WIDTH = 600; // the units in which points are sent, whatever the screen
-const HEIGHT = 240;
+const HEIGHT = 300;
 const MOST_POINTS = 4000; // far below the 64 kB that a signature may take
 
 const pad = document.querySelector(".pad");
