@@ -39,6 +39,7 @@ def routes() -> list[Route]:
         Route("/check", applications.check, methods=["GET"]),
         Route("/check", applications.submit, methods=["POST"]),
         Route("/progress", applications.progress),
+        Route("/progress/events", applications.events, methods=["GET"]),
         Route("/bindings/{binding_id:uuid}/withdraw", applications.withdraw, methods=["GET", "POST"]),
         Route("/bindings/clear", applications.clear_all, methods=["GET", "POST"]),
         Route("/account/sign-in", accounts.sign_in, methods=["GET", "POST"]),

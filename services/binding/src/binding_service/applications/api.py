@@ -12,10 +12,16 @@ from pydantic import BaseModel, Field
 from binding_service import labels
 from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
 from binding_service.applications import use_cases as applications
+from binding_service.applications.streams import StateStream
 from binding_service.drafts import use_cases as drafts
 from shared.events import Language, Signature
 
 router = APIRouter()
+
+EVENTS = {
+    "schema": {"type": "string"},
+    "example": 'retry: 5000\n\nevent: state\nid: 5f0c2a9be1d47768\ndata: {"version": "5f0c2a9be1d47768"}\n\n',
+}
 
 
 class Submission(Body):
@@ -80,6 +86,23 @@ async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
         )
         for view in views
     ]
+
+
+@router.get(
+    "/bindings/events",
+    summary="Every change, as it happens",
+    response_class=Response,
+    responses={200: {"description": "A stream of events", "content": {StateStream.media_type: EVENTS}}},
+)
+async def events(session: SignedIn) -> StateStream:
+    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+    `event: state` comes at once and after each change. Its `id`, also `{"version": …}` in its data, names what
+    `GET /bindings` answers by now: get that again when it is another than the last one. A comment every 20 seconds
+    keeps the connection open. The stream ends with the session and with the service; connect again after `retry`
+    milliseconds.
+    """
+    return StateStream(session)
 
 
 @router.delete("/bindings/{binding_id}", status_code=204, summary="Withdraw one that waits")

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from starlette.responses import PlainTextResponse
+
 from binding_service.accounts import use_cases as accounts
 from binding_service.applications import use_cases as applications
-from binding_service.doors import binding_of, request_id_of
+from binding_service.applications.domain import fingerprint
+from binding_service.applications.streams import StateStream
+from binding_service.doors import binding_of, request_id_of, session_in_force
 from binding_service.drafts import use_cases as drafts
-from binding_service.errors import BindingError, NotFoundError, NotPendingError, StepMissingError
+from binding_service.errors import (
+    BindingError,
+    NotFoundError,
+    NotPendingError,
+    NotSignedInError,
+    PasswordChangeDueError,
+    StepMissingError,
+)
 from binding_service.statements import statement
 from binding_service.web import LANGUAGE, form_of, messages_at, render, signed_in, to
 
@@ -74,7 +85,26 @@ async def progress(request: Request, session: Session) -> Response:
     views = await applications.progress(binding, session)
     draft = await drafts.draft_of(binding, session)
     has_account = await accounts.has_account(binding, session)
-    return render(session, "progress.html", bindings=views, has_draft=bool(draft.students), has_account=has_account)
+    return render(
+        session,
+        "progress.html",
+        bindings=views,
+        has_draft=bool(draft.students),
+        has_account=has_account,
+        version=fingerprint((view.id, view.version) for view in views),
+    )
+
+
+async def events(request: Request) -> Response:
+    """The stream that tells the progress page of changes; in plain text why there is none.
+
+    No redirect to the start: an EventSource would follow it, and take the page for a broken stream.
+    """
+    try:
+        session = await session_in_force(request)
+    except (NotSignedInError, PasswordChangeDueError) as error:
+        return PlainTextResponse(error.code, error.status)
+    return StateStream(session)
 
 
 @signed_in
