@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 import uvicorn
 
+from shared.service import Server
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractContextManager
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 20
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     def capture_signals(self) -> AbstractContextManager[None]:
         """Signals are pytest's."""
         return nullcontext()

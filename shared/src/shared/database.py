@@ -50,7 +50,7 @@ class Database:
         self.dsn = dsn
         self._pool_size = pool_size
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        #: Set after each commit; the outbox's notifier turns any number of them into one NOTIFY.
+        #: Set after each commit; shared.wakes turns any number of them into one NOTIFY.
         self.committed = asyncio.Event()
 
     async def open(self) -> None:

@@ -4,8 +4,7 @@ Any number of relays may run, in any number of processes: each claims rows that 
 them many at a time, and deletes what the broker confirmed. A row that the broker refuses waits alone; a broker that is
 away holds up everything and loses nothing. Delivery is at least once; the inbox makes it once in effect.
 
-A commit wakes the relays by one NOTIFY for however many commits happened meanwhile: a NOTIFY inside each transaction
-would make them queue for PostgreSQL's notification lock. A slow poll stands behind it.
+A commit wakes the relays (shared.wakes). A slow poll stands behind it.
 """
 
 from __future__ import annotations
@@ -13,17 +12,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-import asyncpg
 import structlog
 
-from shared.database import CONNECT_TIMEOUT_SECONDS, DATABASE_FAULTS
+from shared.database import DATABASE_FAULTS
 from shared.events import MAX_EVENT_BYTES
+from shared.wakes import happens
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    import asyncpg
+
     from shared.database import Connection, Database
     from shared.events import Event
+    from shared.wakes import Wakes
 
 BATCH = 200
 PUBLISH_TIMEOUT_SECONDS = 5
@@ -76,53 +78,15 @@ async def oldest_age_seconds(connection: Connection) -> float:
 class Relay:
     """Moves events from the outbox to the broker until it is cancelled."""
 
-    def __init__(self, database: Database, publish: Publish) -> None:
+    def __init__(self, database: Database, wakes: Wakes, publish: Publish) -> None:
         self._database = database
         self._publish = publish
-        self._wake = asyncio.Event()
+        self._woken = wakes.subscribe()
 
     async def run(self) -> None:
         """Relay for ever; whatever fails is tried again."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen(), name="outbox-listen")
-            tasks.create_task(self._relay(), name="outbox-relay")
-
-    async def _listen(self) -> None:
-        """Keep one connection that tells all relays of our commits and hears of everyone's."""
         while True:
-            try:
-                connection = await asyncpg.connect(self._database.dsn, timeout=CONNECT_TIMEOUT_SECONDS)
-            except (*DATABASE_FAULTS, asyncpg.PostgresError):
-                await asyncio.sleep(1)
-                continue
-            try:
-                await self._pass_on_wakes(connection)
-            except Exception as fault:  # noqa: BLE001 - whatever it was, a new connection mends it or the next line tells
-                log.warning("outbox listener lost its connection", fault=type(fault).__name__)
-                await asyncio.sleep(1)
-            finally:
-                connection.terminate()
-
-    async def _pass_on_wakes(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
-        lost = asyncio.Event()
-
-        def mark_lost(_: object) -> None:
-            lost.set()
-            self._database.committed.set()
-
-        connection.add_termination_listener(mark_lost)
-        # A channel belongs to the whole database, an outbox to one schema.
-        channel = f"outbox_{await connection.fetchval('SELECT current_schema()')}"
-        await connection.add_listener(channel, lambda *_: self._wake.set())
-        self._wake.set()
-        while not lost.is_set():
-            await self._database.committed.wait()
-            self._database.committed.clear()
-            await connection.execute("SELECT pg_notify($1, '')", channel)
-
-    async def _relay(self) -> None:
-        while True:
-            self._wake.clear()
+            self._woken.clear()
             try:
                 claimed = await self.relay_batch()
             except BrokerAwayError:
@@ -138,14 +102,7 @@ class Relay:
                 await asyncio.sleep(1)
                 continue
             if claimed < BATCH:
-                await self._wait()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+                await happens(self._woken, within=POLL_SECONDS)
 
     async def relay_batch(self) -> int:
         """Publish what is due, a batch at most; how many rows were claimed.

@@ -22,6 +22,7 @@ from shared.logs import configure_logs
 from shared.outbox import Relay
 from shared.purging import purge_for_ever
 from shared.settings import S, SettingsError, load
+from shared.wakes import Wakes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -32,26 +33,35 @@ if TYPE_CHECKING:
     from shared.database import Database
     from shared.settings import ServiceSettings
 
+#: Where in the lifespan's state an app names the function that ends its streams.
+ON_STOP = "kinbind.on_stop"
+
 log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
 async def running(
-    database: Database, bus: Bus, *workers: Callable[[], Coroutine[None, None, None]], expired: Sequence[str] = ()
+    database: Database,
+    bus: Bus,
+    *workers: Callable[[], Coroutine[None, None, None]],
+    expired: Sequence[str] = (),
+    wakes: Wakes | None = None,
 ) -> AsyncIterator[None]:
     """The service's background: consumers, the outbox relay, the purge of ``expired`` rows and its own ``workers``.
 
     The HTTP side serves at once, and is ready when the broker and the database are. On the way out consumers stop
-    first, then the relay empties what is due, then connections close.
+    first, then the relay empties what is due, then connections close. ``wakes`` are given where other parts of the
+    service are woken by commits too.
     """
     asyncio.get_running_loop().set_exception_handler(_log_stray_fault)
     await database.open()
-    relay = Relay(database, bus.publish_event)
+    wakes = wakes or Wakes(database)
+    relay = Relay(database, wakes, bus.publish_event)
     consuming = asyncio.create_task(bus.start())
-    relaying = asyncio.create_task(relay.run())
+    relaying = [asyncio.create_task(wakes.run()), asyncio.create_task(relay.run())]
     working = [asyncio.create_task(work()) for work in workers]
     working.append(asyncio.create_task(purge_for_ever(database, expired)))
-    tasks = [consuming, relaying, *working]
+    tasks = [consuming, *relaying, *working]
     for task in tasks:
         task.add_done_callback(_end_with)
     try:
@@ -64,7 +74,8 @@ async def running(
         await bus.stop_consuming()
         with suppress(Exception):
             await relay.relay_batch()
-        relaying.cancel()
+        for task in relaying:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await bus.stop()
         await database.close()
@@ -81,6 +92,21 @@ def _end_with(task: asyncio.Task[None]) -> None:
 def _log_stray_fault(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What asyncio has nobody to give to. Its own message quotes the exception, and that may quote data."""
     log.error("a fault that nobody waited for", fault=type(context.get("exception")).__name__)
+
+
+class Server(uvicorn.Server):
+    """Tells the app of the stop before it waits for open connections to end.
+
+    uvicorn ends the lifespan only when every answer is complete, and a stream has no end of its own. An app that
+    streams yields a function under :data:`ON_STOP` from its lifespan (ASGI's lifespan state); it is called once.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, however it was asked for: by a signal, or by ``should_exit``."""
+        on_stop = self.lifespan.state.get(ON_STOP)
+        if on_stop is not None:
+            on_stop()
+        await super().shutdown(sockets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +174,4 @@ def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])

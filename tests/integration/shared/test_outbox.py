@@ -14,6 +14,7 @@ from shared.database import Database
 from shared.events import MAX_EVENT_BYTES, ClassUpdated
 from shared.outbox import BrokerAwayError, Relay
 from shared.service import running
+from shared.wakes import Wakes
 from support.broker import breakable
 from support.factories import make_class_updated, make_school_updated
 from support.serving import eventually
@@ -134,7 +135,7 @@ async def test_two_relays_publish_each_event_once(database: Database) -> None:
         await asyncio.sleep(0)
 
     await record(database, *(make_class_updated() for _ in range(500)))
-    relays = [Relay(database, publish) for _ in range(2)]
+    relays = [Relay(database, Wakes(database), publish) for _ in range(2)]
     while sum([await relay for relay in asyncio.as_completed([relay.relay_batch() for relay in relays])]):
         pass
     assert (len(published), set(published.values())) == (500, {1})
@@ -147,7 +148,7 @@ async def test_what_the_broker_confirmed_before_it_went_is_not_sent_again(databa
 
     await record(database, make_class_updated(subject="first"), make_class_updated(subject="second"))
     with pytest.raises(BrokerAwayError):
-        await Relay(database, publish).relay_batch()
+        await Relay(database, Wakes(database), publish).relay_batch()
     (row,) = await waiting(database)
     assert (row["subject"], row["tries"]) == ("second", 0)
 

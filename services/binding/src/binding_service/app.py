@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from binding_service import api, consumers, pages, web
 from binding_service.api_parts import Problem, problem
+from binding_service.applications.watching import Watching
 from binding_service.context import Binding, Keys
 from binding_service.drafts import storage as draft_storage
 from binding_service.errors import (
@@ -30,7 +31,8 @@ from shared.database import DATABASE_FAULTS, Database
 from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.requests import Requester
-from shared.service import running
+from shared.service import ON_STOP, running
+from shared.wakes import Wakes
 from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
 
@@ -57,13 +59,16 @@ def make_app(settings: Settings) -> FastAPI:
         graceful_timeout=settings.shutdown_seconds,
     )
     requester = Requester(bus, timeout_seconds=settings.request_seconds)
+    wakes = Wakes(database)
+    watching = Watching(database, wakes, streams_per_contact=settings.streams_per_contact)
     binding = Binding(settings, database, make_keys(settings), requester, Passwords())
     consumers.subscribe(bus, binding)
+    expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running(database, bus, expired=(*login_storage.EXPIRED, *draft_storage.EXPIRED)):
-            yield
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
+        async with running(database, bus, watching.run, expired=expired, wakes=wakes):
+            yield {ON_STOP: watching.stop}
 
     app = FastAPI(
         title="Kinbind binding service",
@@ -76,6 +81,7 @@ def make_app(settings: Settings) -> FastAPI:
         responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
     app.state.binding = binding
+    app.state.watching = watching
     app.include_router(api.router)
     health = health_routes("binding_service", database, bus)
     app.router.routes.extend([*pages.routes(), *static_mounts("binding_service"), *health])

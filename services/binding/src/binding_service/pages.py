@@ -40,6 +40,7 @@ def routes() -> list[Route]:
         Route("/parent/email-code", drafts.EmailCodeStep().answer, methods=FORM),
         Route("/check", applications.CheckStep().answer, methods=FORM),
         Route("/progress", applications.progress),
+        Route("/progress/events", applications.events),
         Route("/applications/{application_id:uuid}/form.pdf", applications.paper_form),
         Route("/bindings/{binding_id:uuid}/withdraw", applications.withdraw, methods=FORM),
         Route("/bindings/{binding_id:uuid}/again", applications.send_again, methods=["POST"]),

@@ -38,6 +38,9 @@ class Settings(ServiceSettings):
     request_seconds: float = Field(default=5, gt=0, description="How long a request to another service may take.")
     session_hours: int = Field(default=12, ge=1, description="Life of a session.")
     students_per_application: int = Field(default=10, ge=1, description="Children in one application at most.")
+    streams_per_contact: int = Field(
+        default=10, ge=1, description="Progress streams that one contact may keep open in one process."
+    )
     match_per_login_hour: int = Field(default=10, ge=1, description="Look-ups of a child by one login in any hour.")
     match_per_contact_day: int = Field(default=20, ge=1, description="Look-ups of a child by one contact in any day.")
     match_per_address_hour: int = Field(

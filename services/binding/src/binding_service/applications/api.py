@@ -13,6 +13,7 @@ from binding_service import labels
 from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
 from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
+from binding_service.applications.streams import StateStream
 from binding_service.doors import pdf_response
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import NotFoundError
@@ -20,6 +21,11 @@ from shared.events import Language, Signature
 from shared.languages import current_language
 
 router = APIRouter()
+
+EVENTS = {
+    "schema": {"type": "string"},
+    "example": 'retry: 5000\n\nevent: state\nid: 5f0c2a9be1d47768\ndata: {"version": "5f0c2a9be1d47768"}\n\n',
+}
 
 
 class Submission(Body):
@@ -124,6 +130,23 @@ async def verify(binding: Parts, document_hash: str) -> GenuineState:
     if found is None:
         raise NotFoundError
     return GenuineState.model_validate(found, from_attributes=True)
+
+
+@router.get(
+    "/bindings/events",
+    summary="Every change, as it happens",
+    response_class=Response,
+    responses={200: {"description": "A stream of events", "content": {StateStream.media_type: EVENTS}}},
+)
+async def events(session: SignedIn) -> StateStream:
+    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+    `event: state` comes at once and after each change. Its `id`, also `{"version": …}` in its data, names what
+    `GET /bindings` answers by now: get that again when it is another than the last one. A comment every 20 seconds
+    keeps the connection open. The stream ends with the session and with the service; connect again after `retry`
+    milliseconds.
+    """
+    return StateStream(session)
 
 
 @router.delete("/bindings/{binding_id}", status_code=204, summary="Withdraw one that waits")

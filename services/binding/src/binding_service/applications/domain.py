@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date, datetime
     from uuid import UUID
 
@@ -47,11 +48,21 @@ class BindingView:
     relation: str
     relation_text: str
     state: str
+    version: int
     reason: str
     submitted_at: datetime
     changed_at: datetime
     has_signed_in: bool
     has_paper_form: bool
+
+
+def fingerprint(shown: Iterable[tuple[UUID, int]]) -> str:
+    """What tells one state of a progress page from another, out of the id and version of each binding that it shows.
+
+    16 hexadecimal digits, and nothing about anybody: the ids are random.
+    """
+    text = ",".join(sorted(f"{binding_id}:{version}" for binding_id, version in shown))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def is_drawn(strokes: Sequence[Sequence[tuple[int, int]]]) -> bool:

@@ -6,13 +6,23 @@ import hashlib
 from typing import TYPE_CHECKING, cast
 
 from starlette.datastructures import UploadFile
+from starlette.responses import PlainTextResponse
 
 from binding_service.accounts import use_cases as accounts
 from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
-from binding_service.doors import binding_of, pdf_response, request_id_of
+from binding_service.applications.domain import fingerprint
+from binding_service.applications.streams import StateStream
+from binding_service.doors import binding_of, pdf_response, request_id_of, session_in_force
 from binding_service.drafts import use_cases as drafts
-from binding_service.errors import InvalidFieldsError, NotFoundError, NotPendingError, StepMissingError
+from binding_service.errors import (
+    InvalidFieldsError,
+    NotFoundError,
+    NotPendingError,
+    NotSignedInError,
+    PasswordChangeDueError,
+    StepMissingError,
+)
 from binding_service.statements import statement
 from binding_service.steps import Step
 from binding_service.web import PAGES, form_of, messages_at, render, signed_in, to
@@ -88,7 +98,15 @@ async def progress(request: Request, session: Session) -> Response:
     has_account = await accounts.has_account(binding, session)
     forms = {view.application_number: view.application_id for view in views if view.has_paper_form}
     has_draft = bool(draft.students or draft.adding)
-    return render(session, "progress.html", bindings=views, forms=forms, has_draft=has_draft, has_account=has_account)
+    return render(
+        session,
+        "progress.html",
+        bindings=views,
+        forms=forms,
+        has_draft=has_draft,
+        has_account=has_account,
+        version=fingerprint((view.id, view.version) for view in views),
+    )
 
 
 @signed_in
@@ -142,6 +160,18 @@ async def send_again(request: Request, session: Session) -> Response:
     """Begin anew for the child of a refusal, with all that was said then."""
     await drafts.take_up_again(binding_of(request), session, request.path_params["binding_id"])
     return to("/students")
+
+
+async def events(request: Request) -> Response:
+    """The stream that tells the progress page of changes; in plain text why there is none.
+
+    No redirect to the start: an EventSource would follow it, and take the page for a broken stream.
+    """
+    try:
+        session = await session_in_force(request)
+    except (NotSignedInError, PasswordChangeDueError) as error:
+        return PlainTextResponse(error.code, error.status)
+    return StateStream(session)
 
 
 @signed_in

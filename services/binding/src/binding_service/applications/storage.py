@@ -123,6 +123,19 @@ async def bindings_of_contact(connection: Connection, contact_hash: str) -> list
     return rows
 
 
+async def shown_to_contacts(connection: Connection, contact_hashes: list[str]) -> list[asyncpg.Record]:
+    """What any of these contacts sees on its progress page: contact_hash, and the id and version of each binding."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT reach.contact_hash, bindings.id, bindings.version
+        FROM application_contacts AS reach JOIN bindings ON bindings.application_id = reach.application_id
+        WHERE reach.contact_hash = ANY($1) AND bindings.state <> 'withdrawn' AND NOT bindings.cleared
+        """,
+        contact_hashes,
+    )
+    return rows
+
+
 async def has_applications(connection: Connection, contact_hash: str) -> bool:
     """Whether this contact reaches any application that still shows."""
     return bool(await bindings_of_contact(connection, contact_hash))

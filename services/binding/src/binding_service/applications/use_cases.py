@@ -320,6 +320,7 @@ def _view(binding: Binding, row: asyncpg.Record) -> BindingView:
         relation=row["relation"],
         relation_text=row["relation_text"],
         state=row["state"],
+        version=row["version"],
         reason=binding.keys.store.unseal(reason, f"bindings:{row['id']}:reason") if reason else "",
         submitted_at=row["submitted_at"],
         changed_at=row["changed_at"],

@@ -116,6 +116,12 @@ async def session(connection: Connection, token_hash: str, *, expired: bool = Fa
     )
 
 
+async def live_sessions(connection: Connection, session_ids: list[UUID]) -> list[UUID]:
+    """Those of the sessions that have neither expired nor been ended."""
+    rows = await connection.fetch("SELECT id FROM sessions WHERE id = ANY($1) AND expires_at > present()", session_ids)
+    return [row["id"] for row in rows]
+
+
 async def end_session(connection: Connection, session_id: UUID) -> None:
     """The session is over."""
     await connection.execute("DELETE FROM sessions WHERE id = $1", session_id)
