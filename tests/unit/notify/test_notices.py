@@ -187,7 +187,7 @@ def test_a_refusal_quotes_every_line_of_the_reason_as_it_was_written(language: L
     letter = NOTICES.mail(Kind.REFUSED, "x@example.org", language, **make_values())
 
     assert "> 關係填的是祖父，\n> 簽名的是母親。" in letter.text
-    assert "<blockquote>關係填的是祖父，\n簽名的是母親。</blockquote>" in letter.html
+    assert '<blockquote lang="zh-Hant-TW">關係填的是祖父，\n簽名的是母親。</blockquote>' in letter.html
 
 
 @pytest.mark.parametrize(
