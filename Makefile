@@ -1,6 +1,6 @@
 # The whole of it: make up. See README.md.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint contracts screenshots bench clean
+.PHONY: help up test lint contracts catalogues screenshots bench clean
 MAKEFLAGS += --no-print-directory
 
 # The certificates that the system trusts, where nothing else is said.
@@ -32,6 +32,9 @@ lint: .venv/synced ## ruff, mypy and the rules of who imports whom
 
 contracts: .venv/synced ## write the schemas, AsyncAPI and OpenAPI documents anew
 	@exec $(PYTHON) tests/contract/documents.py
+
+catalogues: .venv/synced ## bring the translations into step with the words, and compile them
+	@exec $(PYTHON) tests/contract/catalogues.py
 
 screenshots: .venv/synced ## take the pictures of docs/screenshots anew
 	@exec $(PYTHON) tests/e2e/screenshots.py

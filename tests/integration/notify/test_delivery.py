@@ -17,6 +17,7 @@ from integration.notify.world import (
     PARENT,
     REASON,
     World,
+    in_language,
     make_account,
     make_application,
     make_approval,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from notify_service.providers import Message
     from notify_service.settings import Settings
-    from shared.events import Event
+    from shared.events import Event, Language
     from support.databases import Clock
 
 
@@ -66,6 +67,38 @@ async def test_each_notice_goes_out_once_though_its_event_comes_twice(
         body = mail.get_body((form,))
         assert body
         assert says in body.get_content()
+
+
+@pytest.mark.parametrize(
+    ("make", "language", "subject"),
+    [
+        (make_code, "en", "Your Parent–Child Link verification code"),
+        (make_application, "vi", "Đã nhận được đơn liên kết phụ huynh – học sinh của Quý vị (K26-000123)"),
+        (make_approval, "id", "Penautan orang tua–anak dengan 吳大寶 disetujui"),
+        (make_refusal, "vi", "Liên kết phụ huynh – học sinh với 吳大寶 chưa được duyệt, xin xem lý do"),
+        (make_withdrawal, "en", "Parent–child link application for 吳大寶 cancelled"),
+        (make_account, "id", "Penautan orang tua–anak dengan 吳大寶 disetujui, akun Anda sudah siap"),
+    ],
+)
+async def test_a_notice_is_in_the_language_that_its_event_names(
+    world: World, make: Callable[[], Event], language: Language, subject: str
+):
+    await world.hear(in_language(make(), language))
+    await world.deliver_due()
+
+    (mail,) = world.mail_server.mails
+    assert mail["Subject"] == subject
+    page = mail.get_body(("html",))
+    assert page
+    assert f'<html lang="{language}">' in page.get_content()
+
+
+async def test_an_sms_is_in_the_language_that_its_event_names(world: World):
+    await world.hear(in_language(make_code("sms"), "id"))
+    await world.deliver_due()
+
+    ((_, body),) = world.sms_server.posts
+    assert "kode verifikasi" in body["text"]
 
 
 async def test_a_state_that_is_told_again_under_a_new_event_id_sends_nothing(world: World):

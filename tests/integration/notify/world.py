@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from aiohttp import web
@@ -39,9 +39,13 @@ if TYPE_CHECKING:
 
     import asyncpg
     from aiosmtpd.smtp import SMTP, Envelope, Session
+    from pydantic import BaseModel
 
     from notify_service.providers import Provider
     from notify_service.use_cases import Notify
+    from shared.events import Language
+
+E = TypeVar("E", bound=Event)
 
 PARENT = "mei.wang@example.org"
 MOBILE = "+886912345678"
@@ -96,6 +100,12 @@ def make_account() -> AccountOpened:
     """An account that was opened."""
     event = AccountOpened.of("binding", uuid4(), language="zh-TW", first_password_until=LATER)
     return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=AccountToAnnounce(**ADDRESSEE))
+
+
+def in_language(event: E, language: Language) -> E:
+    """The same event, about a reader of this language."""
+    data: BaseModel = getattr(event, "data")  # noqa: B009 - every event has it, each of its own kind
+    return event.model_copy(update={"data": data.model_copy(update={"language": language})})
 
 
 def _ended(version: int = 2) -> dict[str, Any]:

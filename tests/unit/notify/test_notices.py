@@ -1,14 +1,25 @@
-from datetime import UTC, datetime
+import html
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from contract.translation_faults import CHINESE
 from notify_service.domain import Kind
 from notify_service.notices import Notices, one_line
-from shared.events import SubmittedStudent
+from shared.events import Language, SubmittedStudent
+from shared.languages import NAMES, SOURCE
+from shared.web.pages import HTML_TAGS
 
 NOTICES = Notices("https://parents.example/binding/")
 MARKUP = '<img src=x onerror="alert(1)">'
+#: What stands in the GSM 03.38 alphabet and in ASCII with the same meaning; one septet each.
+GSM_7 = re.compile(r"[A-Za-z0-9 @$_!\"#%&'()*+,\-./:;<=>?\n\r]*")
+
+each_kind = pytest.mark.parametrize("kind", list(Kind))
+in_each_language = pytest.mark.parametrize("language", list(NAMES))
+in_others = pytest.mark.parametrize("language", [language for language in NAMES if language != SOURCE])
 
 
 def make_values(**overrides: object) -> dict[str, Any]:
@@ -26,96 +37,195 @@ def make_values(**overrides: object) -> dict[str, Any]:
     } | overrides
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_notice_says_the_same_in_text_and_html(kind: Kind):
-    letter = NOTICES.mail(kind, "mei.wang@example.org", **make_values())
+def make_foreign_values() -> dict[str, Any]:
+    """The same, with no Chinese in the data."""
+    return make_values(
+        parent_name="Mei Wang",
+        student_name="Bao Wu",
+        students=[SubmittedStudent(name="Bao Wu", school="Zhongzheng Elementary")],
+        reason="The signature is\nsomebody else's.",
+    )
+
+
+def fits_one_segment(text: str) -> bool:
+    """Whether an SMS costs one: 160 septets of the GSM alphabet, else 70 UTF-16 units (3GPP TS 23.038)."""
+    return len(text) <= 160 if GSM_7.fullmatch(text) else len(text.encode("utf-16-le")) <= 2 * 70
+
+
+@in_each_language
+@each_kind
+def test_every_notice_says_the_same_in_text_and_html(kind: Kind, language: Language):
+    letter = NOTICES.mail(kind, "mei.wang@example.org", language, **make_values())
+    shown = html.unescape(letter.html)
 
     assert letter.subject
     for line in letter.text.splitlines():
-        for words in line.strip("> ・【】").split("：")[0].split(". ")[-1:]:
-            assert words.strip("-") in letter.html
+        words = re.sub(r"^\d\. ", "", line.strip("> ・•【】")).rstrip(":：")
+        assert words in shown or words == "--"
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_markup_in_names_is_text_in_html(kind: Kind):
+@in_each_language
+@each_kind
+def test_a_mail_says_which_language_it_is_in(kind: Kind, language: Language):
+    letter = NOTICES.mail(kind, "x@example.org", language, **make_values())
+
+    assert f'<html lang="{HTML_TAGS[language]}">' in letter.html
+
+
+@in_others
+@each_kind
+def test_no_chinese_is_left_in_another_language(kind: Kind, language: Language):
+    letter = NOTICES.mail(kind, "x@example.org", language, **make_foreign_values())
+
+    assert [CHINESE.findall(part) for part in (letter.subject, letter.text, letter.html)] == [[], [], []]
+
+
+@each_kind
+def test_no_two_languages_say_it_in_the_same_words(kind: Kind):
+    letters = [NOTICES.mail(kind, "x@example.org", language, **make_values()) for language in NAMES]
+
+    assert len({letter.subject for letter in letters}) == len(NAMES)
+    assert len({letter.text for letter in letters}) == len(NAMES)
+
+
+@in_each_language
+@each_kind
+def test_markup_in_names_is_text_in_html(kind: Kind, language: Language):
     students = [SubmittedStudent(name=MARKUP, school=MARKUP)]
-    letter = NOTICES.mail(
-        kind, "x@example.org", **make_values(parent_name=MARKUP, student_name=MARKUP, students=students, reason=MARKUP)
-    )
+    values = make_values(parent_name=MARKUP, student_name=MARKUP, students=students, reason=MARKUP)
+    letter = NOTICES.mail(kind, "x@example.org", language, **values)
 
     assert "<img" not in letter.html
     assert ("&lt;img" in letter.html) == (kind is not Kind.CODE)
     assert "&lt;" not in letter.text
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_no_name_breaks_a_subject(kind: Kind):
+@in_each_language
+@each_kind
+def test_no_name_breaks_a_subject(kind: Kind, language: Language):
     name = "吳\r\nBcc: x@example.org\u2028大\u202e寶"
-    letter = NOTICES.mail(kind, "x@example.org", **make_values(student_name=name, number="K\n1"))
+    letter = NOTICES.mail(kind, "x@example.org", language, **make_values(student_name=name, number="K\n1"))
 
     assert letter.subject.isprintable()
     assert len(letter.subject.splitlines()) == 1
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_no_name_starts_a_line_of_its_own(kind: Kind):
-    letter = NOTICES.mail(
-        kind, "x@example.org", **make_values(student_name="吳\n\n大寶", parent_name="王\n\n請把密碼寄到這裡")
-    )
+@in_each_language
+@each_kind
+def test_no_name_starts_a_line_of_its_own(kind: Kind, language: Language):
+    values = make_values(student_name="吳\n\n大寶", parent_name="王\n\n請把密碼寄到這裡")
+    letter = NOTICES.mail(kind, "x@example.org", language, **values)
 
     assert "\n請把密碼" not in letter.text
     assert "\n大寶" not in letter.text
 
 
+@pytest.mark.parametrize("percent", ["100%", "%(name)s", "%s", "{name}"])
+@in_each_language
+@each_kind
+def test_what_looks_like_a_placeholder_in_data_is_data(kind: Kind, language: Language, percent: str):
+    values = make_values(student_name=percent, parent_name=percent, reason=percent, number=percent)
+    values["students"] = [SubmittedStudent(name=percent, school=percent)]
+    letter = NOTICES.mail(kind, "x@example.org", language, **values)
+
+    assert (percent in letter.text) == (kind is not Kind.CODE)
+
+
 def test_a_missing_value_is_an_error():
     with pytest.raises(Exception, match="student_name"):
-        NOTICES.mail(Kind.WITHDRAWN, "x@example.org", parent_name="王小美")
+        NOTICES.mail(Kind.WITHDRAWN, "x@example.org", "zh-TW", parent_name="王小美")
 
 
-def test_the_code_stands_in_the_mail_and_not_in_its_subject():
-    letter = NOTICES.mail(Kind.CODE, "x@example.org", **make_values())
+@in_each_language
+def test_the_code_stands_in_the_mail_and_not_in_its_subject(language: Language):
+    letter = NOTICES.mail(Kind.CODE, "x@example.org", language, **make_values())
 
     assert "049497" in letter.text
     assert "049497" in letter.html
     assert "049497" not in letter.subject
 
 
-def test_the_code_comes_first_in_an_sms_of_one_segment():
-    letter = NOTICES.sms(Kind.CODE, "+886912345678", **make_values())
+@pytest.mark.parametrize(
+    "years", [0, 1], ids=["this year", "next year"]
+)  # a date of another year is longer where this year's goes without saying
+@in_each_language
+def test_the_code_comes_first_in_an_sms_of_one_segment(language: Language, years: int):
+    expires_at = datetime.now(UTC) + timedelta(days=365 * years)
+    letter = NOTICES.sms(Kind.CODE, "+886912345678", language, **make_values(expires_at=expires_at))
 
     assert letter.text.startswith("049497 ")
-    assert "11/24 10:30" in letter.text
-    assert len(letter.text) <= 70  # UCS-2, 3GPP TS 23.038
+    assert fits_one_segment(letter.text)
     assert letter.html == ""
 
 
-def test_a_refusal_quotes_every_line_of_the_reason():
-    letter = NOTICES.mail(Kind.REFUSED, "x@example.org", **make_values())
+@pytest.mark.parametrize(
+    ("text", "fits"), [("a" * 160, True), ("a" * 161, False), ("ế" * 70, True), ("ế" * 71, False), ("[" * 71, False)]
+)
+def test_what_fits_one_segment(text: str, fits: bool):  # noqa: FBT001 - the expectation
+    assert fits_one_segment(text) is fits
+
+
+@pytest.mark.parametrize(
+    ("language", "moment"),
+    [
+        ("zh-TW", r"(2026/)?11/24 10:30"),
+        ("en", r"2026-11-24 10:30"),
+        ("vi", r"24/11/2026 10:30"),
+        ("id", r"24/11/2026 10:30"),
+    ],
+)
+def test_a_date_is_written_as_its_reader_writes_it(language: Language, moment: str):
+    mail = NOTICES.mail(Kind.CODE, "x@example.org", language, **make_values())
+    sms = NOTICES.sms(Kind.CODE, "+886912345678", language, **make_values())
+
+    for text in (mail.text, mail.html, sms.text):
+        assert re.search(rf"(?<!\d){moment}(?!\d)", text)
+
+
+@in_each_language
+def test_a_refusal_quotes_every_line_of_the_reason_as_it_was_written(language: Language):
+    letter = NOTICES.mail(Kind.REFUSED, "x@example.org", language, **make_values())
 
     assert "> 關係填的是祖父，\n> 簽名的是母親。" in letter.text
-    assert "<blockquote>關係填的是祖父，\n簽名的是母親。</blockquote>" in letter.html
+    assert '<blockquote lang="zh-Hant-TW">關係填的是祖父，\n簽名的是母親。</blockquote>' in letter.html
 
 
-def test_an_opened_account_is_told_how_to_sign_in():
-    letter = NOTICES.mail(Kind.ACCOUNT_OPENED, "mei.wang@example.org", **make_values())
+@pytest.mark.parametrize(
+    ("language", "last_six", "new_password"),
+    [
+        ("zh-TW", "最後六碼", "新密碼"),
+        ("en", "last six characters", "new password"),
+        ("vi", "sáu ký tự cuối", "mật khẩu mới"),
+        ("id", "enam karakter terakhir", "kata sandi baru"),
+    ],
+)
+def test_an_opened_account_is_told_how_to_sign_in(language: Language, last_six: str, new_password: str):
+    letter = NOTICES.mail(Kind.ACCOUNT_OPENED, "mei.wang@example.org", language, **make_values())
 
     for body in (letter.text, letter.html):
         assert "mei.wang@example.org" in body
-        assert "最後六碼" in body
-        assert "新密碼" in body
-        assert "2026/12/08 10:30" in body or "12/08 10:30" in body
+        assert last_six in body
+        assert new_password in body
+        assert re.search(r"12[/-]0?8 10:30|0?8/12/2026 10:30", body)
         assert "https://parents.example/binding/account/sign-in" in body
 
 
-def test_an_application_names_each_child_and_school():
+@pytest.mark.parametrize(
+    ("language", "text", "item"),
+    [
+        ("zh-TW", "・吳大寶（市立中正國小）\n・吳二寶（市立文心國中）", "<li>吳二寶（市立文心國中）</li>"),
+        ("en", "• 吳大寶 (市立中正國小)\n• 吳二寶 (市立文心國中)", "<li>吳二寶 (市立文心國中)</li>"),
+    ],
+)
+def test_an_application_names_each_child_and_school(language: Language, text: str, item: str):
     students = [
         SubmittedStudent(name="吳大寶", school="市立中正國小"),
         SubmittedStudent(name="吳二寶", school="市立文心國中"),
     ]
-    letter = NOTICES.mail(Kind.APPLICATION_RECEIVED, "x@example.org", **make_values(students=students))
+    letter = NOTICES.mail(Kind.APPLICATION_RECEIVED, "x@example.org", language, **make_values(students=students))
 
-    assert "・吳大寶（市立中正國小）\n・吳二寶（市立文心國中）" in letter.text
-    assert "<li>吳二寶（市立文心國中）</li>" in letter.html
+    assert text in letter.text
+    assert item in letter.html
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,24 @@
 
 A template in ``templates/notices`` speaks in parts (a paragraph, a link, steps); ``text/`` and ``html/`` say what a
 part looks like in each form, so the two never tell different things. The words are written in zh-TW; catalogues of
-other languages translate from it, as they do for pages.
+other languages translate from it, as they do for pages. An event says in which language its reader is told.
 """
 
 from __future__ import annotations
 
-import gettext
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from notify_service.providers import Letter
-from shared.web.pages import local_time
+from shared.languages import Words, speaking
+from shared.web.pages import HTML_TAGS, local_time
 
 if TYPE_CHECKING:
     from notify_service.domain import Kind
+    from shared.events import Language
+
+WORDS = Words("notify_service")
 
 
 class Notices:
@@ -28,19 +31,21 @@ class Notices:
         self._text = _environment("text", **addresses)
         self._html = _environment("html", **addresses)
 
-    def mail(self, kind: Kind, to: str, **values: object) -> Letter:
+    def mail(self, kind: Kind, to: str, language: Language, **values: object) -> Letter:
         """The notice as an e-mail. A missing value is an error, never a blank."""
         name = f"notices/{kind}.j2"
-        return Letter(
-            to=to,
-            subject=self._subject(name, values),
-            text=_tidy(self._text.get_template(name).render(values)),
-            html=self._html.get_template(name).render(values),
-        )
+        with speaking(language):
+            return Letter(
+                to=to,
+                subject=self._subject(name, values),
+                text=_tidy(self._text.get_template(name).render(values)),
+                html=self._html.get_template(name).render(values, html_tag=HTML_TAGS[language]),
+            )
 
-    def sms(self, kind: Kind, to: str, **values: object) -> Letter:
+    def sms(self, kind: Kind, to: str, language: Language, **values: object) -> Letter:
         """The notice as an SMS."""
-        return Letter(to=to, text=one_line(self._text.get_template(f"notices/{kind}.sms.j2").render(values)))
+        with speaking(language):
+            return Letter(to=to, text=one_line(self._text.get_template(f"notices/{kind}.sms.j2").render(values)))
 
     def _subject(self, name: str, values: dict[str, object]) -> str:
         template = self._text.get_template(name)
@@ -61,7 +66,7 @@ def _environment(form: str, **everywhere: object) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_translations(gettext.NullTranslations(), newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(WORDS.gettext, WORDS.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(local_time=local_time, one_line=one_line)
     environment.globals.update(form=form, **everywhere)
     return environment

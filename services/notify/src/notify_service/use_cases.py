@@ -92,7 +92,7 @@ async def send_code(notify: Notify, connection: Connection, event: CodeIssued) -
     """
     known = notify.from_otp.unseal_model(CodeToSend, event.data.for_notify, event.place("for_notify"))
     write = notify.notices.sms if event.data.channel == "sms" else notify.notices.mail
-    letter = write(Kind.CODE, known.contact, code=known.code, expires_at=event.data.expires_at)
+    letter = write(Kind.CODE, known.contact, event.data.language, code=known.code, expires_at=event.data.expires_at)
     draft = Draft(Kind.CODE, str(event.id), letter, event.data.channel, event.data.expires_at)
     await _queue(notify, connection, event, draft)
 
@@ -103,6 +103,7 @@ async def acknowledge_application(notify: Notify, connection: Connection, event:
     letter = notify.notices.mail(
         Kind.APPLICATION_RECEIVED,
         known.email,
+        event.data.language,
         parent_name=known.parent_name,
         students=known.students,
         number=event.data.number,
@@ -131,7 +132,11 @@ async def announce_account(notify: Notify, connection: Connection, event: Accoun
     """Approved for the first time: how to sign in."""
     known = notify.from_binding.unseal_model(AccountToAnnounce, event.data.for_notify, event.place("for_notify"))
     letter = notify.notices.mail(
-        Kind.ACCOUNT_OPENED, known.email, **known.model_dump(), until=event.data.first_password_until
+        Kind.ACCOUNT_OPENED,
+        known.email,
+        event.data.language,
+        **known.model_dump(),
+        until=event.data.first_password_until,
     )
     await _queue(notify, connection, event, Draft(Kind.ACCOUNT_OPENED, event.subject, letter))
 
@@ -145,7 +150,7 @@ async def _tell(
 ) -> None:
     """How a binding ended. The cause is the binding in that version: it may be published again under a new event id."""
     known = notify.from_binding.unseal_model(sealed, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(kind, known.email, **known.model_dump())
+    letter = notify.notices.mail(kind, known.email, event.data.language, **known.model_dump())
     await _queue(notify, connection, event, Draft(kind, f"{event.subject}:{event.data.version}", letter))
 
 
