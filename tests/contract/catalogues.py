@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 #: Whose words are translated, and into what. A package's or a language's own line is all that it needs here.
 TRANSLATED: tuple[Language, ...] = tuple(language for language in NAMES if language != SOURCE)
-LANGUAGES: dict[str, tuple[Language, ...]] = {"shared.web": TRANSLATED, "notify_service": TRANSLATED}
+LANGUAGES: dict[str, tuple[Language, ...]] = {
+    "shared.web": TRANSLATED,
+    "notify_service": TRANSLATED,
+    "binding_service": TRANSLATED,
+}
 #: Folders of templates that no reader of another language gets to see.
 FOR_DEVELOPERS = ("templates/mailbox/",)
 
