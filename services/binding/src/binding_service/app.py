@@ -25,6 +25,7 @@ from binding_service.errors import (
     TooLargeError,
 )
 from binding_service.logins import storage as login_storage
+from binding_service.paper.form import PaperForm
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.health import health_routes
@@ -57,7 +58,7 @@ def make_app(settings: Settings) -> FastAPI:
         graceful_timeout=settings.shutdown_seconds,
     )
     requester = Requester(bus, timeout_seconds=settings.request_seconds)
-    binding = Binding(settings, database, make_keys(settings), requester, Passwords())
+    binding = Binding(settings, database, make_keys(settings), requester, Passwords(), PaperForm(settings.font_paths))
     consumers.subscribe(bus, binding)
 
     @asynccontextmanager
