@@ -2,15 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.contacts import (
-    ContactError,
-    mask_email,
-    mask_phone,
-    national_phone,
-    parse_email,
-    parse_mobile,
-    parse_phone,
-)
+from shared.contacts import ContactError, mask_email, mask_phone, national_phone, parse_email, parse_mobile, parse_phone
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib.resources import files
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -32,8 +32,8 @@ class PaperForm:
 
     def __init__(self, font_folders: Sequence[Path]) -> None:
         self._font_folders = font_folders
-        # A compiler does one form at a time, and threads that were given up still run.
-        self._turn = Lock()
+        # A compiler makes one form at a time; several threads would only each keep memory of their own.
+        self._thread = ThreadPoolExecutor(1, "paper-form")
 
     async def render(
         self, document: SignedDocument, document_hash: str, verify_url: str, language: Language, *, masked: bool
@@ -44,14 +44,14 @@ class PaperForm:
         reader who has not proven a contact of the application. The same arguments give the same bytes, with the same
         release of typst and of the fonts. Raises PaperUnavailableError.
         """
-        values = content(document, document_hash, verify_url, language, masked=masked)
-        return await asyncio.to_thread(self._render, values, document.signed_at)
 
-    def _render(self, values: dict[str, object], signed_at: datetime) -> bytes:
-        with self._turn:
+        def make() -> bytes:
             if TEXT_FAMILY in self._missing:
                 raise PaperUnavailableError
-            return self._compile(json.dumps(self._printable(values)), signed_at)
+            values = content(document, document_hash, verify_url, language, masked=masked)
+            return self._compile(json.dumps(self._printable(values)), document.signed_at)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, make)
 
     def _compile(self, values: str, signed_at: datetime) -> bytes:
         try:
