@@ -62,6 +62,10 @@ class Paper:
         #: The document's catalogue.
         self.root: DictionaryObject = self._reader.root_object
 
+    def made_at(self) -> datetime | None:
+        """When the file says that it was made."""
+        return self._reader.metadata.creation_date if self._reader.metadata else None
+
     def pages(self) -> list[str]:
         """The text of each page."""
         return [page.extract_text() for page in self._reader.pages]
