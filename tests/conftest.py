@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from local_stack import fonts
 from support.databases import Clock, Databases, fresh_databases, template_database
 from support.servers import test_servers
 
@@ -55,3 +57,9 @@ def broker_url(servers: Servers) -> Iterator[str]:
 def clock(databases: Databases) -> Clock:
     """Moves the time that decides: ``await clock.shift(timedelta(hours=1))``."""
     return Clock(databases)
+
+
+@pytest.fixture(scope="session")
+def font_folders() -> list[Path]:
+    """Where the fonts of the paper form are; what is missing is fetched."""
+    return fonts.font_folders(Path(__file__).resolve().parents[1] / ".run")

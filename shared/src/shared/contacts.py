@@ -64,6 +64,13 @@ def _parse_number(text: str, countries: Collection[str] | None) -> phonenumbers.
     return number
 
 
+def national_phone(number: str) -> str:
+    """A stored number as it is dialled at home: ``0912 345 678``, ``02 2345 6789#12``; a foreign one as it is."""
+    if not number.startswith("+886"):
+        return number
+    return phonenumbers.format_number(phonenumbers.parse(number), PhoneNumberFormat.NATIONAL)
+
+
 def mask_email(address: str) -> str:
     """``te***@example.org``: enough to know one's own address by, too little to write to it."""
     name, _, domain = address.partition("@")

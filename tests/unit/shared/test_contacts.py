@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.contacts import ContactError, mask_email, mask_phone, parse_email, parse_mobile, parse_phone
+from shared.contacts import ContactError, mask_email, mask_phone, national_phone, parse_email, parse_mobile, parse_phone
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,16 @@ def test_a_masked_address_shows_little_of_the_name(address: str, masked: str) ->
 def test_a_masked_number_shows_its_ends() -> None:
     assert mask_phone("+886912345678") == "09*****678"
     assert mask_phone("+886227208889;ext=12") == "02*****889"
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ("+886912345678", "0912 345 678"),
+        ("+886223456789", "02 2345 6789"),
+        ("+886223456789;ext=12", "02 2345 6789#12"),
+        ("+14155552671", "+14155552671"),
+    ],
+)
+def test_a_number_is_read_as_it_is_dialled_at_home(stored: str, read: str) -> None:
+    assert national_phone(stored) == read

@@ -48,6 +48,21 @@ def install(*packages: str) -> None:
         _as_root("systemctl", "disable", "--quiet", "rabbitmq-server")
 
 
+def unpack(folder: Path, *packages: str) -> None:
+    """Unpack Debian packages into a folder, without installing them; says so first. Raises StackError."""
+    print(f"Unpacking {' and '.join(packages)} into {folder}.", flush=True)  # noqa: T201
+    with tempfile.TemporaryDirectory(prefix="kinbind-") as name:
+        done = _run(["apt-get", "download", "-qq", *packages], Path(name))
+        archives = sorted(Path(name).glob("*.deb"))
+        if done.returncode or not archives:
+            msg = f"apt-get could not download {' and '.join(packages)}"
+            raise StackError(msg)
+        for archive in archives:
+            if _run(["dpkg-deb", "-x", str(archive), str(folder)]).returncode:
+                msg = f"dpkg-deb could not unpack {archive.name}"
+                raise StackError(msg)
+
+
 @contextmanager
 def _starting_nothing() -> Iterator[None]:
     """While the block runs, packages start no service (policy-rc.d) and PostgreSQL's make no cluster."""
@@ -72,10 +87,16 @@ def _as_root(*command: str) -> subprocess.CompletedProcess[str]:
     return _run([*(["sudo", "-n"] if os.geteuid() != 0 else []), *command])
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(  # noqa: S603 - our own command lines
-            command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=INSTALL_SECONDS,
+            cwd=folder,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "", f"it took longer than {INSTALL_SECONDS} seconds")

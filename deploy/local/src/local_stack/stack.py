@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from local_stack import databases, sample_roster
+from local_stack import databases, fonts, sample_roster
 from local_stack.containers import Docker
 from local_stack.keeping import Kept
 from local_stack.processes import Child, is_free, wait_until
@@ -137,7 +137,7 @@ def _prepare(servers: Servers, kept: Kept, run: Path) -> dict[Service, dict[str,
     asyncio.run(databases.make_database(servers.postgres, DATABASE, _roles(kept)))
     known = asyncio.run(databases.identity(servers.postgres, DATABASE))
     kept.put("database", known)
-    environments = _environments(servers, kept)
+    environments = _environments(servers, kept, _font_folders(run))
     for service, environment in environments.items():
         _command(service, environment, "migrate")
     if kept.note("sample") != known:
@@ -146,7 +146,16 @@ def _prepare(servers: Servers, kept: Kept, run: Path) -> dict[Service, dict[str,
     return environments
 
 
-def _environments(servers: Servers, kept: Kept) -> dict[Service, dict[str, str]]:
+def _font_folders(run: Path) -> list[Path]:
+    """The folders with the paper form's fonts; everything else works without them."""
+    try:
+        return fonts.font_folders(run)
+    except StackError as error:
+        print(f"Paper forms are not available: {error}.", flush=True)  # noqa: T201
+        return []
+
+
+def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dict[Service, dict[str, str]]:
     roles = _roles(kept)
     ports = _choose_ports()
     binding = f"http://localhost:{ports['binding']}"
@@ -158,6 +167,7 @@ def _environments(servers: Servers, kept: Kept) -> dict[Service, dict[str, str]]
             service.variable("rabbitmq_url"): servers.rabbitmq.url,
             service.variable("port"): str(ports[service.name]),
             service.variable("public_url"): binding,
+            service.variable("font_paths"): json.dumps([str(folder) for folder in font_folders]),
         }
         for service in SERVICES
     }

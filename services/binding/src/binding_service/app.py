@@ -26,6 +26,7 @@ from binding_service.errors import (
     TooLargeError,
 )
 from binding_service.logins import storage as login_storage
+from binding_service.paper.form import PaperForm
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.health import health_routes
@@ -61,7 +62,7 @@ def make_app(settings: Settings) -> FastAPI:
     requester = Requester(bus, timeout_seconds=settings.request_seconds)
     wakes = Wakes(database)
     watching = Watching(database, wakes, streams_per_contact=settings.streams_per_contact)
-    binding = Binding(settings, database, make_keys(settings), requester, Passwords())
+    binding = Binding(settings, database, make_keys(settings), requester, Passwords(), PaperForm(settings.font_paths))
     consumers.subscribe(bus, binding)
     expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED)
 

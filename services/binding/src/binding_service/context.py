@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from binding_service.paper.form import PaperForm
     from binding_service.settings import Settings
     from shared.database import Database
     from shared.passwords import Passwords
@@ -34,3 +35,4 @@ class Binding:
     keys: Keys
     requester: Requester
     passwords: Passwords
+    paper: PaperForm

@@ -167,3 +167,10 @@ class PasswordChangeDueError(BindingError):
 
     code = "password_change_due"
     status = 403
+
+
+class PaperUnavailableError(BindingError):
+    """The paper form can't be made: a font is missing here, or it failed. The application itself is safe."""
+
+    code = "paper_unavailable"
+    status = 503

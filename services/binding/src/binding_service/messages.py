@@ -29,6 +29,7 @@ MESSAGES = {
     "other_origin": marked("這個請求來自其他網站，為了您的安全沒有執行。"),
     "bad_request": marked("送出的內容無法辨識。"),
     "internal_error": marked("系統發生錯誤，我們已留下紀錄；您填寫的資料都已保留，請稍後再試。"),
+    "paper_unavailable": marked("申請書暫時無法產生，請稍後再試。"),
     # Fields
     "required": marked("請填寫這個欄位。"),
     "choose": marked("請選擇一項。"),

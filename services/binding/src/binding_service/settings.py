@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
+
+#: Where Debian's packages put the fonts of the paper form: fonts-noto-cjk, fonts-dejavu-core, fonts-hanazono,
+#: fonts-cns11643-sung, fonts-babelstone-han.
+DEBIAN_FONTS = Path("/usr/share/fonts")
+FONT_FOLDERS = ("opentype/noto", "truetype/dejavu", "truetype/hanazono", "truetype/cns11643", "truetype/babelstone")
 
 
 class Settings(ServiceSettings):
@@ -61,4 +67,8 @@ class Settings(ServiceSettings):
     sign_in_per_login_hour: int = Field(default=20, ge=1, description="Sign-ins tried for one account in any hour.")
     sign_in_per_address_hour: int = Field(
         default=100, ge=1, description="Sign-ins tried by one client address in any hour."
+    )
+    font_paths: list[Path] = Field(
+        default=[DEBIAN_FONTS / folder for folder in FONT_FOLDERS],
+        description="Folders with the fonts of the paper form, as JSON. Without them it answers 503.",
     )

@@ -63,7 +63,7 @@ async def paper_form(binding: Binding, session: Session, application_id: UUID, l
     document = _document(binding, application_id, row["signed_sealed"])
     verify_url = f"{binding.settings.public_url.rstrip('/')}/verify?hash={row['signed_hash']}"
     masked = not row["proven"]
-    content = await binding.paper_form.render(document, row["signed_hash"], verify_url, language, masked=masked)
+    content = await binding.paper.render(document, row["signed_hash"], verify_url, language, masked=masked)
     async with binding.database.transaction() as connection:
         await storage.note_paper_form(connection, application_id, hashlib.sha256(content).hexdigest())
     log.info("paper form made", application=str(application_id), masked=masked)
