@@ -90,6 +90,16 @@ def make_student_form(child: Child = LI, **overrides: str) -> dict[str, str]:
     return form | overrides
 
 
+def make_answers(child: Child = LI, relation: str = "mother") -> list[dict[str, str]]:
+    """The same, question by question, as the pages take it."""
+    return [
+        {"relation": relation},
+        {"level": child.level},
+        {"national_id": child.national_id},
+        {"school_id": child.school_id},
+    ]
+
+
 def make_parent_form(**overrides: str) -> dict[str, str]:
     """The parent's own data, as the API takes it."""
     return {"name": "林淑芬", "email": "lin@example.org", "phone": "0912345678"} | overrides
@@ -172,12 +182,16 @@ class Town:
         parent: dict[str, str] | None = None,
     ) -> None:
         """Fill in the draft, up to the signature; ``parent`` is left out for a person who has an account."""
-        for child in children:
-            await self.do("POST", "/draft/students", token, **make_student_form(child))
+        await self.fill_students(token, *children)
         await self.do("PUT", "/draft/consent", token, version=statement().version)
         await self.do("PUT", "/draft/parent/id", token, national_id=parent_id)
         if parent is not None:
             await self.do("PUT", "/draft/parent", token, **parent)
+
+    async def fill_students(self, token: str, *children: Child) -> None:
+        """Name the children of the draft."""
+        for child in children:
+            await self.do("POST", "/draft/students", token, **make_student_form(child))
 
     async def apply(
         self,
@@ -195,6 +209,12 @@ class Town:
     async def bindings(self, token: str) -> list[dict[str, Any]]:
         """The progress page's content."""
         return list(await self.do("GET", "/bindings", token))
+
+    async def name_on_pages(self, browser: httpx.AsyncClient, child: Child = LI, relation: str = "mother") -> None:
+        """Step 2 on the pages, question by question."""
+        for step, answer in zip(("relation", "level", "id", "school"), make_answers(child, relation), strict=True):
+            sent = await browser.post(f"/students/new/{step}", data=answer)
+            assert sent.status_code == 303, (step, sent.text)
 
     @asynccontextmanager
     async def browser(self, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:

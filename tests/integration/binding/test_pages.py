@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from support.town import LI, PARENT_ID, SIGNATURE, make_parent_form
+from support.town import CHEN, LI, PARENT_ID, SIGNATURE, make_answers, make_parent_form
 
 if TYPE_CHECKING:
     import httpx
@@ -17,6 +17,11 @@ CONTACT = "lin@example.org"
 GUARDED = (
     "/students",
     "/students/new",
+    "/students/new/relation",
+    "/students/new/level",
+    "/students/new/id",
+    "/students/new/school",
+    "/students/P-1/relation",
     "/consent",
     "/parent",
     "/parent/id",
@@ -25,8 +30,11 @@ GUARDED = (
     "/progress",
     "/bindings/clear",
     f"/bindings/{uuid4()}/withdraw",
+    f"/applications/{uuid4()}/form.pdf",
+    "/leave",
     "/code",
 )
+STEPS = ("relation", "level", "id", "school")
 
 
 async def every_page(town: Town) -> dict[str, httpx.Response]:
@@ -36,8 +44,13 @@ async def every_page(town: Town) -> dict[str, httpx.Response]:
     await town.do("POST", "/draft/email-code", token)
     seen = {}
     async with town.browser(token) as browser:
-        for path in ("/students", "/students/new", "/consent", "/parent", "/parent/id", "/parent/email-code"):
+        for path in ("/students", "/students/P-1/relation", "/consent", "/leave", "/parent", "/parent/id"):
             seen[path] = await browser.get(path)
+        seen["/parent/email-code"] = await browser.get("/parent/email-code")
+        for step, answer in zip(STEPS, make_answers(CHEN), strict=True):
+            seen[step] = await browser.get(f"/students/new/{step}")
+            if step != "school":
+                await browser.post(f"/students/new/{step}", data=answer)
         await town.do("POST", "/draft/email-proof", token, code=await town.code_for("typed@example.org"))
         seen["/check"] = await browser.get("/check")
         await town.do("POST", "/applications", token, signature=SIGNATURE)
@@ -47,8 +60,8 @@ async def every_page(town: Town) -> dict[str, httpx.Response]:
         await town.decided(binding_id)
         seen["goodbye"] = await browser.post("/sign-out")
     async with town.browser() as browser:
-        await browser.post("/codes", data={"channel": "email", "email": "wu@example.org"})
-        for path in ("/", "/code", "/account/sign-in", "/no-such-page"):
+        await browser.post("/", data={"channel": "email", "email": "wu@example.org"})
+        for path in ("/", "/code", "/account/sign-in", "/verify", "/no-such-page"):
             seen[path] = await browser.get(path)
         await browser.post("/account/sign-in", data={"login": "typed@example.org", "password": PARENT_ID[-6:]})
         seen["/account/password"] = await browser.get("/account/password")
@@ -60,7 +73,7 @@ async def every_page(town: Town) -> dict[str, httpx.Response]:
 
 async def test_no_page_breaks_its_own_policy_or_leads_to_another_site(town: Town) -> None:
     pages = await every_page(town)
-    assert len(pages) == 17
+    assert len(pages) == 23
     for path, page in pages.items():
         assert page.status_code == (404 if path == "/no-such-page" else 200), path
         policy = page.headers["content-security-policy"]
@@ -79,7 +92,8 @@ async def test_a_page_without_a_session_leads_to_the_start(town: Town) -> None:
     async with town.browser() as browser:
         for path in GUARDED:
             answer = await browser.get(path)
-            assert (answer.status_code, answer.headers["location"]) == (303, "/?expired=1"), path
+            expected = "/?expired=1" if path == "/code" else "/"
+            assert (answer.status_code, answer.headers["location"]) == (303, expected), path
         for path in ("/account", "/account/password"):
             assert (await browser.get(path)).headers["location"] == "/account/sign-in"
         assert "登入已逾時" in (await browser.get("/?expired=1")).text
@@ -89,10 +103,11 @@ async def test_a_form_that_is_refused_shows_what_was_typed_and_a_message_at_its_
     token = await town.sign_in(CONTACT)
     await town.do("PUT", "/draft/parent/id", token, national_id=PARENT_ID)
     forms = [
-        ("/students/new", {"relation_text": "繼母", "national_id": "A12", "school_id": "S-1"}, "national_id"),
+        ("/students/new/relation", {"relation": "", "relation_text": "繼母"}, "relation"),
+        ("/students/new/id", {"national_id": "A12"}, "national_id"),
         ("/parent", {"name": "林淑芬", "email": "lin@", "phone": "0912345678"}, "email"),
         ("/parent/id", {"parent_id": "F2234"}, "parent_id"),
-        ("/codes", {"channel": "sms", "email": "", "phone": "12"}, "phone"),
+        ("/", {"channel": "sms", "email": "", "phone": "12"}, "phone"),
     ]
     async with town.browser(token) as browser:
         for path, typed, wrong in forms:
@@ -121,7 +136,7 @@ async def test_a_post_of_another_site_with_the_cookie_is_refused(town: Town) -> 
 
 async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(town: Town) -> None:
     async with town.browser() as browser:
-        await browser.post("/codes", data={"channel": "email", "email": CONTACT})
+        await browser.post("/", data={"channel": "email", "email": CONTACT})
         answer = await browser.post("/code", data={"code": await town.code_for(CONTACT)})
         cookie = answer.headers["set-cookie"].lower()
         assert answer.headers["location"] == "/students"

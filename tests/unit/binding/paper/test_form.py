@@ -130,6 +130,15 @@ async def test_who_has_not_proven_a_contact_reads_no_more_than_a_glimpse(printed
         assert secret not in text
 
 
+async def test_who_has_not_proven_a_contact_sees_no_signature(printed: Printed) -> None:
+    typed = Signature(typed="林 雅芬")
+    shown, hidden = await printed(signature=typed), await printed(masked=True, signature=typed)
+    assert "林 雅芬" in shown.text()
+    assert "林 雅芬" not in hidden.text()
+    assert "不顯示簽名" in hidden.text()
+    assert (await printed(masked=True)).paths() < (await printed()).paths()
+
+
 async def test_a_signature_is_lines_and_never_a_picture(printed: Printed) -> None:
     one = await printed(signature=Signature(strokes=[[(9, 9), (300, 90)]]))
     three = await printed(signature=Signature(strokes=[[(9, 9), (300, 90)], [(9, 90), (300, 9)], [(150, 50)]]))

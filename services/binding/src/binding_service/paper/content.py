@@ -51,6 +51,7 @@ WORDS = {
     "signer": marked("簽署人"),
     "signed_at": marked("簽署時間"),
     "typed": marked("以輸入姓名代替手寫簽名"),
+    "hidden": marked("此聯絡方式未經這份申請驗證，不顯示簽名"),
     "drawn_alt": marked("申請人的手寫簽名"),
     "review": marked("導師審核"),
     "result": marked("審核結果"),
@@ -103,7 +104,7 @@ def content(
         "parent": _parent(document, masked=masked),
         "identification": _identification(document, both, masked=masked),
         "statement": _statement(document),
-        "signature": {"svg": signature_svg(document.signature), "typed": document.signature.typed},
+        "signature": _signature(document.signature, masked=masked),
         "document_hash": list(_grouped(document_hash)),
         "verify_url": verify_url,
         "qr_svg": qr_svg(verify_url),
@@ -162,6 +163,12 @@ def _time(moment: datetime) -> str:
 def _grouped(digits: str) -> Iterator[str]:
     """In fours, as one reads them out."""
     return (digits[start : start + 4] for start in range(0, len(digits), 4))
+
+
+def _signature(signature: Signature, *, masked: bool) -> dict[str, object]:
+    if masked:
+        return {"svg": "", "typed": "", "hidden": True}
+    return {"svg": signature_svg(signature), "typed": signature.typed, "hidden": False}
 
 
 def signature_svg(signature: Signature) -> str:
