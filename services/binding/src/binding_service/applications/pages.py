@@ -121,8 +121,8 @@ async def verify(request: Request) -> Response:
     """Whether a paper form is genuine: by the hash that is printed on it, by its QR code, or by the file itself."""
     typed = request.query_params.get("hash", "")
     if request.method == "POST":
-        form = await request.form(max_files=1, max_fields=10)
-        typed = await _hash_of(form)
+        async with request.form(max_files=1, max_fields=10) as form:
+            typed = await _hash_of(form)
     elif not typed:
         return _verify_page(typed)
     try:
