@@ -48,7 +48,7 @@ MESSAGES = {
     "bad_code": marked("請輸入 6 位數字的驗證碼。"),
     "bad_id_number": marked("身分證字號不正確，請檢查每個字是否都輸入正確。"),
     "bad_hash": marked("請輸入申請書上 64 個字的雜湊值，或選擇申請書的 PDF 檔案。"),
-    "relation_text": marked("請填寫您與學生的關係（20 字以內）。"),
+    "relation_text": marked("請填寫您與學生的關係（40 字以內）。"),
     "bad_name": marked("請填寫姓名（50 字以內）。"),
     "already_in_draft": marked("這位學生已經在名單中。"),
     "too_many_students": marked("一次最多申請 {limit} 位學生。"),

@@ -18,7 +18,7 @@ RELATIONS = (*LEGAL_REPRESENTATIVES, *GUARDIANS)
 LEVELS = ("elementary", "junior_high", "senior_high", "vocational_high")
 
 LONGEST_NAME = 50
-LONGEST_RELATION = 20
+LONGEST_RELATION = 40
 
 
 @dataclass(frozen=True, slots=True)
