@@ -290,7 +290,11 @@ async def test_the_eleventh_stream_of_a_contact_is_refused_until_one_is_closed(t
 
 
 @only_woken
-async def test_nothing_is_looked_up_while_nobody_watches(town: Town, replica: Replica, look_ups: list[float]) -> None:
+async def test_nothing_is_looked_up_while_nobody_watches(
+    town: Town, replica: Replica, look_ups: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LEAST_SECONDS_BETWEEN", 0)
+    monkeypatch.setattr(watching, "REST", 0)
     token = await town.apply()
     async with stream(replica.url, token) as opened:
         await opened.state()
@@ -298,14 +302,13 @@ async def test_nothing_is_looked_up_while_nobody_watches(town: Town, replica: Re
     async def nobody() -> bool:
         return not replica.watching._watches
 
-    async def woken() -> bool:
+    async def sleeps_on() -> bool:
+        await replica.commit()
         return replica.watching._woken.is_set()
 
     await eventually(nobody)
     before = len(look_ups)
-    for _ in range(3):
-        await replica.commit()
-        await eventually(woken)
+    await eventually(sleeps_on)
     assert len(look_ups) == before
     async with stream(replica.url, token) as opened:
         await opened.state()
