@@ -200,13 +200,19 @@ async def test_what_happens_to_others_is_told_to_nobody_else(town: Town) -> None
         assert opened.states[1] == other.states[1]
 
 
+@only_woken
 async def test_who_comes_back_is_told_at_once_what_is_shown_by_now(town: Town) -> None:
     token = await town.apply()
     async with stream(town.url, token) as opened:
         old = await opened.state()
     await town.do("DELETE", "/bindings", token)
     async with stream(town.url, token, {"last-event-id": old}) as opened:
-        assert await opened.state(within=AT_ONCE) != old
+        new = await opened.state(within=AT_ONCE)
+        assert new != old
+        # Nothing is committed meanwhile that would wake anybody.
+        async with stream(town.url, token, {"last-event-id": new}) as again:
+            assert await again.state(within=AT_ONCE) == new
+        assert opened.states == [new]
 
 
 async def test_the_page_and_its_stream_name_a_state_alike(town: Town) -> None:
@@ -263,7 +269,8 @@ async def test_the_eleventh_stream_of_a_contact_is_refused_until_one_is_closed(t
         for _ in range(9):
             await stack.enter_async_context(stream(town.url, token))
         async with stream(town.url, token):
-            answer = await town.call("GET", "/bindings/events", token)
+            async with asyncio.timeout(SOON):
+                answer = await town.call("GET", "/bindings/events", token)
             assert (answer.status_code, answer.json()["code"]) == (429, "limited")
             assert int(answer.headers["retry-after"]) > 0
             async with town.browser(token) as browser:
@@ -283,7 +290,11 @@ async def test_the_eleventh_stream_of_a_contact_is_refused_until_one_is_closed(t
 
 
 @only_woken
-async def test_nothing_is_looked_up_while_nobody_watches(town: Town, replica: Replica, look_ups: list[float]) -> None:
+async def test_nothing_is_looked_up_while_nobody_watches(
+    town: Town, replica: Replica, look_ups: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LEAST_SECONDS_BETWEEN", 0)
+    monkeypatch.setattr(watching, "REST", 0)
     token = await town.apply()
     async with stream(replica.url, token) as opened:
         await opened.state()
@@ -291,14 +302,13 @@ async def test_nothing_is_looked_up_while_nobody_watches(town: Town, replica: Re
     async def nobody() -> bool:
         return not replica.watching._watches
 
-    async def woken() -> bool:
+    async def sleeps_on() -> bool:
+        await replica.commit()
         return replica.watching._woken.is_set()
 
     await eventually(nobody)
     before = len(look_ups)
-    for _ in range(3):
-        await replica.commit()
-        await eventually(woken)
+    await eventually(sleeps_on)
     assert len(look_ups) == before
     async with stream(replica.url, token) as opened:
         await opened.state()

@@ -8,6 +8,7 @@ before are told. Nobody is asked for while nobody watches.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
 
 #: However fast commits follow one another.
 LEAST_SECONDS_BETWEEN = 0.2
+#: In times of what a look-up took: ten thousand who watch must not cost a process more than a fifth of its time.
+REST = 4
 #: However long nothing is committed: a session expires by itself, and a wake may be lost.
 MOST_SECONDS_BETWEEN = 20
+TRY_AGAIN_SECONDS = 1
 RETRY_AFTER_SECONDS = 60
 
 log = structlog.get_logger(__name__)
@@ -106,13 +110,18 @@ class Watching:
             await self._somebody.wait()
             await happens(self._woken, within=MOST_SECONDS_BETWEEN)
             self._woken.clear()
-            try:
-                await self._look()
-            except DATABASE_FAULTS as fault:
-                log.warning("open streams wait for the database", fault=type(fault).__name__)
-                self._woken.set()
-                await asyncio.sleep(1)
-            await asyncio.sleep(LEAST_SECONDS_BETWEEN)
+            await self._look_and_rest()
+
+    async def _look_and_rest(self) -> None:
+        began = time.monotonic()
+        try:
+            await self._look()
+        except DATABASE_FAULTS as fault:
+            log.warning("open streams wait for the database", fault=type(fault).__name__)
+            self._woken.set()
+            await asyncio.sleep(TRY_AGAIN_SECONDS)
+        else:
+            await asyncio.sleep(max(LEAST_SECONDS_BETWEEN, REST * (time.monotonic() - began)))
 
     async def _look(self) -> None:
         watches = self._everyone()
