@@ -1,158 +1,210 @@
-"""What a parent does, page by page, in words that stand on the pages."""
+"""What a parent does, page by page, by the words that stand on the pages, in any of their languages."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from binding_service import labels
+from local_stack.sample_roster import make_national_id
+from shared.languages import catalogue
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, ViewportSize
 
     from local_stack.sample_roster import Student
+    from shared.events import Language
     from support.stack import Stack
 
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 800}
-EMAIL = "parent@example.org"
-MOBILE = "0912-345-678"
-PARENT_ID = "F901234566"
-PARENT_NAME = "王曉明"
-LEVELS = {"elementary": "國小", "junior_high": "國中", "senior_high": "高中", "vocational_high": "高職"}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1280, "height": 800}
+NEW_PASSWORD = "three quiet umbrellas"
+#: Above those that the sample roster gives to its students.
+FIRST_SERIAL = 9_995_001
 
 
-def expect_heading(page: Page, text: str) -> None:
-    expect(page.get_by_role("heading", level=1)).to_have_text(text)
+class Parent:
+    """A made-up parent, at a browser's page; the ``number``-th of a stack."""
 
+    def __init__(self, page: Page, stack: Stack, language: Language = "zh-TW", number: int = 0) -> None:
+        self.page = page
+        self.stack = stack
+        self.say = catalogue("binding_service", language).gettext
+        self.email = f"parent{number}@example.org"
+        self.mobile = f"0912-345-{number:03}"
+        self.national_id = make_national_id("2", FIRST_SERIAL + number)
+        self.name = "王曉明"
 
-def go_on(page: Page) -> None:
-    page.get_by_role("button", name="下一步").click()
+    # --- finding things ---
 
+    def button(self, name: str) -> Locator:
+        """A button, by its zh-TW name."""
+        return self.page.get_by_role("main").get_by_role("button", name=self.say(name), exact=True)
 
-# --- step 1 ---
+    def link(self, name: str) -> Locator:
+        """A link, by the beginning of its zh-TW name."""
+        return self.page.get_by_role("main").get_by_role(
+            "link", name=re.compile(f"^(＋\\s*)?{re.escape(self.say(name))}")
+        )
 
+    def field(self, name: str) -> Locator:
+        """A text field, by its zh-TW label."""
+        return self.page.get_by_label(self.say(name), exact=True)
 
-def ask_code(page: Page, stack: Stack, email: str = EMAIL) -> None:
-    page.goto(stack.binding)
-    page.get_by_role("radio", name="電子信箱").check()
-    page.get_by_role("textbox", name="電子信箱").fill(email)
-    page.get_by_role("button", name="取得驗證碼").click()
-    expect_heading(page, "請輸入驗證碼")
+    def choice(self, name: str) -> Locator:
+        """One of several choices, by its zh-TW label."""
+        return self.page.get_by_role("radio", name=self.say(name), exact=True)
 
+    def card(self, student: Student) -> Locator:
+        """The part of the page that is about one child."""
+        return self.page.get_by_role("region", name=student.name)
 
-def ask_code_by_phone(page: Page, stack: Stack, mobile: str = MOBILE) -> None:
-    page.goto(stack.binding)
-    page.get_by_role("radio", name="手機簡訊").check()
-    page.get_by_role("textbox", name="手機號碼").fill(mobile)
-    page.get_by_role("button", name="取得驗證碼").click()
-    expect_heading(page, "請輸入驗證碼")
+    def expect_heading(self, text: str) -> None:
+        """This is the page of that zh-TW heading."""
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(self.say(text))
 
+    def expect_state(self, student: Student, state: str) -> None:
+        """The child's application is in this state (pending, approved, refused)."""
+        expect(self.card(student).locator(f".state.{state}")).to_contain_text(self.say(labels.STATES[state]))
 
-def type_code(page: Page, code: str) -> None:
-    page.get_by_role("textbox", name="驗證碼").fill(code)
-    page.get_by_role("button", name="確認").click()
+    def go(self, path: str) -> None:
+        """Open a page by its address."""
+        self.page.goto(f"{self.stack.binding}{path}")
 
+    def go_on(self) -> None:
+        """下一步."""
+        self.button("下一步").click()
 
-def log_in_by_code(page: Page, stack: Stack, email: str = EMAIL) -> None:
-    ask_code(page, stack, email)
-    type_code(page, stack.code_for(email))
+    # --- step 1 ---
 
+    def ask_code(self) -> None:
+        """Have a code sent to the e-mail address."""
+        self.go("/")
+        self.choice("電子信箱").check()
+        self.field("請輸入電子信箱帳號").fill(self.email)
+        self.button("取得驗證碼").click()
+        self.expect_heading("請輸入驗證碼")
 
-# --- step 2 ---
+    def ask_code_by_phone(self) -> None:
+        """Have a code sent to the mobile number."""
+        self.choice("手機簡訊").check()
+        self.field("請輸入手機號碼").fill(self.mobile)
+        self.button("取得驗證碼").click()
+        self.expect_heading("請輸入驗證碼")
 
+    def type_code(self, code: str) -> None:
+        """Type a code."""
+        self.field("請輸入取得的驗證碼").fill(code)
+        self.button("確認").click()
 
-def name_student(page: Page, student: Student, relation: str, words: str = "") -> None:
-    choose_relation(page, relation, words)
-    go_on(page)
-    choose_level(page, student)
-    go_on(page)
-    type_student_id(page, student)
-    go_on(page)
-    choose_school(page, student)
-    go_on(page)
-    expect(card(page, student)).to_contain_text(student.homeroom.title)
+    def log_in(self) -> None:
+        """Step 1, by e-mail."""
+        self.ask_code()
+        self.type_code(self.stack.code_for(self.email))
 
+    # --- step 2 ---
 
-def choose_relation(page: Page, relation: str, words: str = "") -> None:
-    expect_heading(page, "請選擇與綁定學生的關係")
-    page.get_by_role("radio", name=relation, exact=True).check()
-    if words:
-        page.get_by_role("textbox", name="選擇「其他」時").fill(words)
+    def name_student(self, student: Student, relation: str = "father", words: str = "") -> None:
+        """Answer the four questions about a child."""
+        self.choose_relation(relation, words)
+        self.go_on()
+        self.choose_level(student)
+        self.go_on()
+        self.type_student_id(student)
+        self.go_on()
+        self.choose_school(student)
+        self.go_on()
+        expect(self.card(student)).to_contain_text(student.homeroom.title)
 
+    def choose_relation(self, relation: str, words: str = "") -> None:
+        """父親; or 其他, in one's own words."""
+        self.expect_heading("請選擇與綁定學生的關係")
+        self.choice(labels.RELATIONS[relation]).check()
+        if words:
+            self.field("選擇「其他」時，請說明您與學生的關係").fill(words)
 
-def choose_level(page: Page, student: Student) -> None:
-    expect_heading(page, "請選擇綁定學生之學層")
-    page.get_by_role("radio", name=LEVELS[student.homeroom.school.level]).check()
+    def choose_level(self, student: Student) -> None:
+        """國小."""
+        self.expect_heading("請選擇綁定學生之學層")
+        self.choice(labels.LEVELS[student.homeroom.school.level]).check()
 
+    def type_student_id(self, student: Student) -> None:
+        """Type the child's ID number and have it verified (驗證)."""
+        self.field("請輸入綁定學生身分證字號").fill(student.national_id)
+        self.button("驗證").click()
+        expect(self.page.get_by_role("status")).to_contain_text(self.say("身分證字號格式正確。"))
 
-def type_student_id(page: Page, student: Student) -> None:
-    field = page.get_by_role("textbox", name="請輸入綁定學生身分證字號")
-    field.fill(student.national_id)
-    page.get_by_role("button", name="驗證").click()
-    expect(page.get_by_role("status")).to_contain_text("身分證字號格式正確。")
+    def choose_school(self, student: Student) -> None:
+        """Choose the child's school out of the list."""
+        self.expect_heading("請選擇綁定學生所在學校")
+        self.page.get_by_role("radio", name=student.homeroom.school.name).check()
 
+    # --- steps 3 and 4 ---
 
-def choose_school(page: Page, student: Student) -> None:
-    expect_heading(page, "請選擇綁定學生所在學校")
-    page.get_by_role("radio", name=student.homeroom.school.name).check()
+    def accept_statement(self) -> None:
+        """Read to the end, tick, go on."""
+        self.expect_heading("請詳閱以下個資使用聲明")
+        self.page.get_by_text(self.say("（聲明結束）")).scroll_into_view_if_needed()
+        self.page.get_by_role("checkbox", name=self.say("本人已詳閱並同意以上條款聲明")).check()
+        self.go_on()
 
+    def name_oneself(self) -> None:
+        """Type one's own ID number and have it verified."""
+        self.field("家長身分證字號").fill(self.national_id)
+        self.button("驗證").click()
 
-# --- steps 3 and 4 ---
+    def give_own_data(self, email: str | None = None) -> None:
+        """Name, e-mail and phone."""
+        self.field("家長姓名").fill(self.name)
+        self.field("電子郵件信箱").fill(email or self.email)
+        self.field("行動電話/市話號碼").fill(self.mobile)
+        self.go_on()
 
+    def draw_signature(self) -> None:
+        """Two strokes, by mouse."""
+        pad = self.page.locator(".pad canvas")
+        pad.scroll_into_view_if_needed()
+        box = pad.bounding_box()
+        assert box is not None
+        mouse = self.page.mouse
+        for row in (0.3, 0.6):
+            mouse.move(box["x"] + 20, box["y"] + box["height"] * row)
+            mouse.down()
+            for step in range(1, 12):
+                mouse.move(box["x"] + 20 + step * 18, box["y"] + box["height"] * (row + 0.02 * (step % 3)))
+            mouse.up()
 
-def accept_statement(page: Page) -> None:
-    expect_heading(page, "請詳閱以下個資使用聲明")
-    page.get_by_text("（聲明結束）").scroll_into_view_if_needed()
-    page.get_by_role("checkbox", name="本人已詳閱並同意以上條款聲明").check()
-    go_on(page)
+    def type_signature(self) -> None:
+        """The name instead of a signature."""
+        field = self.page.locator("#typed")
+        if not field.is_visible():
+            self.page.get_by_text(self.say("無法手寫時，請輸入您的姓名代替簽名")).click()
+        field.fill(self.name)
 
+    def send(self) -> None:
+        """送出資料."""
+        self.button("送出資料").click()
+        self.expect_heading("目前申請進度")
 
-def name_oneself(page: Page, national_id: str = PARENT_ID) -> None:
-    page.get_by_role("textbox", name="家長身分證字號").fill(national_id)
-    page.get_by_role("button", name="驗證").click()
+    # --- after ---
 
+    def withdraw(self, student: Student) -> None:
+        """The bin: cancel one application."""
+        self.card(student).get_by_role("link").click()
+        self.button("取消申請").click()
+        self.expect_heading("目前申請進度")
+        expect(self.card(student)).to_have_count(0)
 
-def give_own_data(page: Page, email: str = EMAIL, mobile: str = MOBILE) -> None:
-    page.get_by_role("textbox", name="家長姓名").fill(PARENT_NAME)
-    page.get_by_role("textbox", name="電子郵件信箱").fill(email)
-    page.get_by_role("textbox", name="行動電話/市話號碼").fill(mobile)
-    go_on(page)
-
-
-def draw_signature(page: Page) -> None:
-    pad = page.get_by_role("img", name="簽名區")
-    pad.scroll_into_view_if_needed()
-    box = pad.bounding_box()
-    assert box is not None
-    for row in (0.3, 0.6):
-        page.mouse.move(box["x"] + 20, box["y"] + box["height"] * row)
-        page.mouse.down()
-        for step in range(1, 12):
-            page.mouse.move(box["x"] + 20 + step * 18, box["y"] + box["height"] * (row + 0.02 * (step % 3)))
-        page.mouse.up()
-
-
-def type_signature(page: Page, name: str = PARENT_NAME) -> None:
-    field = page.get_by_role("textbox", name="家長姓名全名")
-    if not field.is_visible():
-        page.get_by_text("無法手寫時，請輸入您的姓名代替簽名").click()
-    field.fill(name)
-
-
-def send(page: Page) -> None:
-    page.get_by_role("button", name="送出資料").click()
-    expect_heading(page, "目前申請進度")
-
-
-# --- after ---
-
-
-def withdraw(page: Page, student: Student) -> None:
-    page.get_by_role("link", name=f"取消申請 {student.name}").click()
-    page.get_by_role("button", name="取消申請").click()
-    expect(card(page, student).get_by_text("申請", exact=True)).to_have_count(0)
-
-
-def card(page: Page, student: Student) -> Locator:
-    """The part of the page that is about one child; the newest where there are several."""
-    return page.get_by_role("region", name=student.name).last
+    def sign_in(self) -> None:
+        """Sign in to the account for the first time, and choose a password."""
+        self.go("/account/sign-in")
+        self.field("帳號（電子信箱）").fill(self.email)
+        self.field("密碼").fill(self.national_id[-6:])
+        self.button("登入").click()
+        self.expect_heading("變更密碼")
+        self.field("新密碼").fill(NEW_PASSWORD)
+        self.field("再輸入一次新密碼").fill(NEW_PASSWORD)
+        self.button("變更密碼").click()
+        self.expect_heading("我的孩子")

@@ -1,0 +1,66 @@
+"""What a homeroom teacher does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from e2e.parents import DESK
+from support.stack import TEACHERS_PASSWORD
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from local_stack.sample_roster import Staff, Student
+    from support.stack import Stack
+
+REASON = "學校紀錄上的關係不同，請與導師聯絡。"
+
+
+def sign_in_as(stack: Stack, browser: Browser, teacher: Staff) -> Page:
+    page = browser.new_page(viewport=DESK, locale="zh-TW")
+    page.goto(f"{stack.review}/sign-in")
+    page.get_by_role("textbox", name="帳號").fill(teacher.username)
+    page.get_by_role("textbox", name="密碼").fill(TEACHERS_PASSWORD)
+    page.get_by_role("button", name="登入").click()
+    return page
+
+
+def open_case(stack: Stack, browser: Browser, student: Student) -> Page:
+    """The student's waiting application, opened by the homeroom teacher."""
+    page = sign_in_as(stack, browser, student.homeroom.teacher)
+    waiting = page.get_by_role("link", name=student.name)
+    for _ in range(40):
+        if waiting.count():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    waiting.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(student.name)
+    return page
+
+
+def decide(stack: Stack, browser: Browser, student: Student, *, approve: bool) -> None:
+    page = open_case(stack, browser, student)
+    if approve:
+        page.get_by_role("button", name="核准").click()
+        expect(page.get_by_role("status")).to_contain_text("已核准")
+    else:
+        page.get_by_text("不通過…").click()
+        page.get_by_role("textbox", name="補充說明").fill(REASON)
+        page.get_by_role("button", name="送出不通過").click()
+        expect(page.get_by_role("status")).to_contain_text("已送出不通過")
+    page.context.close()
+
+
+def expect_gone_from_inbox(stack: Stack, browser: Browser, student: Student) -> None:
+    """Review hears of the withdrawal: the case leaves the inbox."""
+    page = sign_in_as(stack, browser, student.homeroom.teacher)
+    for _ in range(40):
+        if not page.get_by_role("link", name=student.name).count():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    expect(page.get_by_text("全部審核完成")).to_be_visible()
+    page.context.close()
