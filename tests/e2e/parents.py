@@ -46,7 +46,7 @@ class Parent:
     def link(self, name: str) -> Locator:
         """A link, by the beginning of its zh-TW name."""
         return self.page.get_by_role("main").get_by_role(
-            "link", name=re.compile(f"^(＋\\s*)?{re.escape(self.say(name))}")
+            "link", name=re.compile(f"^(\\+\\s*)?{re.escape(self.say(name))}")
         )
 
     def field(self, name: str) -> Locator:

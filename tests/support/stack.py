@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import subprocess
@@ -22,7 +23,7 @@ from local_stack.processes import Child, free_port, wait_until
 from local_stack.services import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from local_stack.sample_roster import Roster, Student
     from local_stack.services import Service
@@ -71,18 +72,19 @@ class Stack:
 
     def code_for(self, contact: str) -> str:
         """The newest code that went to a contact."""
-        mail = self.wait_for_mail(contact, "驗證碼")
+        mail = self.wait_for_mail(contact, "'kind': 'code'")
         match = re.search(r"(?<!\d)\d{6}(?!\d)", mail["text"])
         assert match is not None
         return match.group()
 
 
 @contextmanager
-def running_stack(databases: Databases, broker_url: str, logs: Path) -> Iterator[Stack]:
+def running_stack(databases: Databases, broker_url: str, logs: Path, font_folders: Sequence[Path]) -> Iterator[Stack]:
     """Start everything, as ``make up`` does; yields when all four services are ready."""
     ports = {service.name: free_port() for service in SERVICES}
     at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    environments = {service: _environment(service, ports, databases, broker_url, at["binding"]) for service in SERVICES}
+    common = {"public_url": at["binding"], "font_paths": json.dumps([str(folder) for folder in font_folders])}
+    environments = {service: _environment(service, ports, databases, broker_url, common) for service in SERVICES}
     roster = sample_roster.make_roster()
     _load(environments, roster, logs / "roster")
     with ExitStack() as stack:
@@ -101,14 +103,14 @@ def running_stack(databases: Databases, broker_url: str, logs: Path) -> Iterator
 
 
 def _environment(
-    service: Service, ports: dict[str, int], databases: Databases, broker_url: str, public_url: str
+    service: Service, ports: dict[str, int], databases: Databases, broker_url: str, common: dict[str, str]
 ) -> dict[str, str]:
-    return dict(os.environ) | {
-        service.variable("database_url"): databases.dsn(service.name),
-        service.variable("rabbitmq_url"): broker_url,
-        service.variable("port"): str(ports[service.name]),
-        service.variable("public_url"): public_url,
+    settings = common | {
+        "database_url": databases.dsn(service.name),
+        "rabbitmq_url": broker_url,
+        "port": str(ports[service.name]),
     }
+    return dict(os.environ) | {service.variable(name): value for name, value in settings.items()}
 
 
 def _load(environments: dict[Service, dict[str, str]], roster: Roster, folder: Path) -> None:
