@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -41,6 +41,7 @@ class Eyes:
     language: Language
     viewport: ViewportSize
     has_scripts: bool = True
+    scheme: Literal["light", "dark"] = "light"
 
     def __str__(self) -> str:
         """The test's name."""
@@ -52,7 +53,7 @@ EVERYBODY = [
     Eyes(1, "zh-TW", PHONE),
     Eyes(2, "zh-TW", PHONE, has_scripts=False),
     Eyes(3, "en", DESK),
-    Eyes(4, "vi", PHONE),
+    Eyes(4, "vi", PHONE, scheme="dark"),
     Eyes(5, "id", PHONE),
 ]
 
@@ -130,7 +131,10 @@ def known_names(stack: Stack) -> set[str]:
 @pytest.mark.parametrize("eyes", EVERYBODY, ids=str)
 def test_no_page_has_a_fault(shared_stack: Stack, shared_browser: Browser, eyes: Eyes) -> None:
     context = shared_browser.new_context(
-        viewport=eyes.viewport, locale=eyes.language, java_script_enabled=eyes.has_scripts
+        viewport=eyes.viewport,
+        locale=eyes.language,
+        java_script_enabled=eyes.has_scripts,
+        color_scheme=eyes.scheme,
     )
     page = context.new_page()
     witness = Witness(page, eyes, shared_stack)

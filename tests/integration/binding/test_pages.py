@@ -101,7 +101,7 @@ async def test_a_page_without_a_session_leads_to_the_start(town: Town) -> None:
 
 async def test_a_form_that_is_refused_shows_what_was_typed_and_a_message_at_its_field(town: Town) -> None:
     token = await town.sign_in(CONTACT)
-    await town.do("PUT", "/draft/parent/id", token, national_id=PARENT_ID)
+    await town.fill(token)
     forms = [
         ("/students/new/relation", {"relation": "", "relation_text": "繼母"}, "relation"),
         ("/students/new/id", {"national_id": "A12"}, "national_id"),

@@ -204,7 +204,7 @@ async def test_a_name_with_markup_is_kept_as_typed_and_harms_no_page(town: Town)
 
 async def test_markup_in_every_field_of_a_form_is_shown_as_text(town: Town) -> None:
     token = await town.sign_in(CONTACT)
-    await town.do("PUT", "/draft/parent/id", token, national_id=PARENT_ID)
+    await town.fill(token)
     forms = {
         "/parent": ("name", "email", "phone"),
         "/parent/id": ("parent_id",),

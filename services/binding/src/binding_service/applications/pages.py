@@ -119,26 +119,28 @@ async def paper_form(request: Request, session: Session) -> Response:
 
 async def verify(request: Request) -> Response:
     """Whether a paper form is genuine: by the hash that is printed on it, by its QR code, or by the file itself."""
-    typed = request.query_params.get("hash", "")
+    typed, of_file = request.query_params.get("hash", ""), ""
     if request.method == "POST":
         async with request.form(max_files=1, max_fields=10) as form:
-            typed = await _hash_of(form)
+            typed, of_file = _typed_hash(form), await _file_hash(form)
     elif not typed:
         return _verify_page(typed)
     try:
-        found = await papers.verify(binding_of(request), papers.parse_hash(typed))
+        found = await papers.verify(binding_of(request), of_file or papers.parse_hash(typed))
     except InvalidFieldsError as error:
         return _verify_page(typed, messages_at(error, "hash"))
     return _verify_page(typed, found=found, asked=True)
 
 
-async def _hash_of(form: FormData) -> str:
-    """The hash that was typed, or that of the file."""
-    file = form.get("file")
-    if isinstance(file, UploadFile) and file.size:
-        return hashlib.sha256(await file.read()).hexdigest()
+def _typed_hash(form: FormData) -> str:
     typed = form.get("hash")
     return typed if isinstance(typed, str) else ""
+
+
+async def _file_hash(form: FormData) -> str:
+    """The SHA-256 of the file that was chosen, in hex; empty where none was."""
+    file = form.get("file")
+    return hashlib.sha256(await file.read()).hexdigest() if isinstance(file, UploadFile) and file.size else ""
 
 
 def _verify_page(

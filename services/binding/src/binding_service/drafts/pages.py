@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from binding_service.drafts.draft import NewStudent
+    from binding_service.drafts.draft import Draft, NewStudent
     from binding_service.logins.domain import Session
     from binding_service.steps import Outcome, Visit
 
@@ -33,7 +33,9 @@ async def students(request: Request, session: Session) -> Response:
     dropped = await drafts.drop_moved_students(binding, session)
     draft = await drafts.draft_of(binding, session)
     if not draft.students and not dropped:
-        return to("/students/new")
+        # Who comes back from a form whose answer was lost has sent it already.
+        sent = draft.adding is None and await applications.has_applications(binding, session)
+        return to("/progress" if sent else "/students/new")
     named = await drafts.students_of(binding, draft)
     most = binding.settings.students_per_application
     return render(
@@ -215,6 +217,12 @@ class SchoolStep(Step):
         return "/students"
 
 
+def _need_students(draft: Draft) -> None:
+    """Raises StepMissingError where no child was named yet, or all were sent."""
+    if not draft.students:
+        raise StepMissingError(step="students")
+
+
 class ConsentStep(Step):
     """The statement, and whether the parent agrees."""
 
@@ -229,8 +237,7 @@ class ConsentStep(Step):
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """Whether this version was accepted before."""
-        if not visit.draft.students:
-            raise StepMissingError(step="students")
+        _need_students(visit.draft)
         consent = visit.draft.consent
         return {"agree": "yes"} if consent and consent.version == statement().version else {}
 
@@ -261,6 +268,11 @@ class ParentIdStep(Step):
         """The consent."""
         return "/consent"
 
+    async def known(self, visit: Visit) -> dict[str, str]:
+        """Nothing: an ID number is not shown again."""
+        _need_students(visit.draft)
+        return {}
+
     async def take(self, visit: Visit, typed: dict[str, str]) -> str:
         """Keep it; a person who has an account is known by it."""
         address = client_address(visit.request)
@@ -282,6 +294,7 @@ class ParentStep(Step):
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """What was typed before; the contact of this login stands in for what was not."""
+        _need_students(visit.draft)
         parent, session = visit.draft.parent, visit.session
         if parent is None:
             raise StepMissingError(step="parent_id")
