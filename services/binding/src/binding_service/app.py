@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 API_PREFIX = "/api/"
 DESCRIPTION = """Everything that the parents' pages do, for front ends.
 
-Errors are RFC 9457 problem details; go by `code`. Every limit answers with `Retry-After`."""
+Errors are RFC 9457 problem details; go by `code`. Every limit answers with `Retry-After`. Texts come in the language
+of `Accept-Language`: zh-TW, en, vi or id."""
 
 
 def make_app(settings: Settings) -> FastAPI:
