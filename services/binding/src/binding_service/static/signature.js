@@ -80,7 +80,10 @@ undo.addEventListener("click", () => change(strokes.slice(0, -1)));
 clear.addEventListener("click", () => change([]));
 window.addEventListener("resize", fit);
 
-pad.hidden = false;
-typed.open = typed.querySelector("input").value !== "";
-fit();
-keep();
+// A browser that is too old for pointers keeps the field for the name.
+if (window.PointerEvent) {
+  pad.hidden = false;
+  typed.open = typed.querySelector("input").value !== "";
+  fit();
+  keep();
+}

@@ -3,18 +3,22 @@ const statement = document.querySelector("[data-statement]");
 const agree = document.getElementById("agree");
 const hint = document.querySelector("[data-until-read]");
 
+const end = new IntersectionObserver(
+  (entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) allow();
+  },
+  { root: statement },
+);
+
+function allow() {
+  agree.disabled = false;
+  hint.hidden = true;
+  end.disconnect();
+}
+
 statement.classList.add("scrolls");
 if (!agree.checked) {
   agree.disabled = true;
   hint.hidden = false;
-  const seen = new IntersectionObserver(
-    (entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      agree.disabled = false;
-      hint.hidden = true;
-      seen.disconnect();
-    },
-    { root: statement },
-  );
-  seen.observe(statement.querySelector("[data-end]"));
+  end.observe(statement.querySelector("[data-end]"));
 }
