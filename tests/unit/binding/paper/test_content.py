@@ -31,8 +31,12 @@ def test_what_is_masked_stands_nowhere_else_in_what_the_typesetter_gets() -> Non
     assert not [secret for secret in ("F223456786", "secret@", "55667", "556 677") if secret in told]
 
 
-def test_words_without_a_translation_are_said_once() -> None:
-    assert values()["words"]["title"] == {"zh": "親子帳號綁定申請書", "other": ""}
+def test_words_are_said_in_the_readers_language_too_and_never_twice_in_one() -> None:
+    said = values()["words"]["title"]
+    assert said["zh"] == "親子帳號綁定申請書"
+    assert said["other"].startswith("Application")
+    chinese = cast("dict[str, Any]", content(make_signed_document(), "0" * 64, VERIFY_URL, "zh-TW", masked=False))
+    assert chinese["words"]["title"] == {"zh": "親子帳號綁定申請書", "other": ""}
 
 
 def test_a_stroke_that_leaves_the_field_is_not_cut_off() -> None:
