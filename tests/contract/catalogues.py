@@ -35,6 +35,7 @@ LANGUAGES: dict[str, tuple[Language, ...]] = {
     "shared.web": TRANSLATED,
     "notify_service": TRANSLATED,
     "binding_service": TRANSLATED,
+    "review_service": ("en",),
 }
 #: Folders of templates that no reader of another language gets to see.
 FOR_DEVELOPERS = ("templates/mailbox/",)

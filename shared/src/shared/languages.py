@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, cast, get_args
-
-from shared.events import Language
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+    from shared.events import Language
 
 #: Each language by its own name, in the order of a list to choose from.
 NAMES: dict[Language, str] = {"zh-TW": "中文", "en": "English", "vi": "Tiếng Việt", "id": "Bahasa Indonesia"}
+#: All of them: what is offered where nothing else is said.
+ALL: tuple[Language, ...] = tuple(NAMES)
 #: The language that the words are written in.
 SOURCE: Language = "zh-TW"
 
@@ -47,22 +49,22 @@ def speaking(language: Language) -> Iterator[None]:
         _current.reset(token)
 
 
-def known_language(text: str) -> Language | None:
-    """The language of this tag, where it is one of ours."""
-    return cast("Language", text) if text in get_args(Language) else None
+def known_language(text: str, offered: Collection[Language] = ALL) -> Language | None:
+    """The language of this tag, where it is offered."""
+    return cast("Language", text) if text in offered else None
 
 
-def best_language(accept_language: str) -> Language:
-    """The reader's first choice among ours, by the header Accept-Language (RFC 9110, section 12.5.4).
+def best_language(accept_language: str, offered: Collection[Language] = ALL) -> Language:
+    """The reader's first choice of those offered, by the header Accept-Language (RFC 9110, section 12.5.4).
 
     A tag is matched by its primary part: ``en-GB`` is English, every kind of Chinese gets ours. ``in`` is what old
-    phones call Indonesian. Who names none of ours gets zh-TW.
+    phones call Indonesian. Who names none that is offered gets zh-TW.
     """
     by_primary: dict[str, Language] = {"zh": SOURCE, "en": "en", "vi": "vi", "id": "id", "in": "id"}
     wishes = [_wish(part) for part in accept_language.split(",")]
     for _, tag in sorted((wish for wish in wishes if wish[0] > 0), key=lambda wish: -wish[0]):
         found = by_primary.get(tag.strip().partition("-")[0].lower())
-        if found:
+        if found is not None and found in offered:
             return found
     return SOURCE
 

@@ -10,7 +10,9 @@ import pytest
 
 from review_service import pages, use_cases
 from review_service.domain import LONGEST_REASON, Outcome
-from shared.events import BindingWithdrawn
+from review_service.reasons import COMMON_REASONS
+from shared.events import BindingApproved, BindingRefused, BindingWithdrawn, DecisionMade, DecisionReason
+from shared.web.middleware import LANGUAGE_COOKIE
 
 if TYPE_CHECKING:
     from httpx import AsyncClient
@@ -37,7 +39,7 @@ async def test_who_cannot_draw_has_typed_the_name(binding: Binding, visit: Visit
     page = (await (await visit("T-1")).get(f"/applications/{id_}")).text
     assert "家長以打字代替手寫簽名" in page
     assert "法定代理人" in page
-    assert "<svg" not in page
+    assert '<svg class="signature"' not in page
 
 
 async def test_approving_goes_on_to_the_next_and_says_what_was_done(binding: Binding, visit: Visit):
@@ -200,3 +202,213 @@ async def test_no_page_has_inline_script_or_style(binding: Binding, visit: Visit
         assert "<script" not in answer.text
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert answer.headers["cache-control"] == "no-store"
+
+
+# --- the reader's language ---
+
+ENGLISH = {"accept-language": "en-GB,en;q=0.9"}
+CHINESE = re.compile(r"[\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]")
+NAMES = re.compile("王大明|王曉明|繼母|班級C-1|學校S-1|老師T-[12]")
+#: What may be Chinese: the name of the language, and what parents are told in it.
+TOLD_IN_CHINESE = re.compile(r'<(\w+)[^>]* lang="zh-Hant-TW"[^>]*>.*?</\1>', re.DOTALL)
+
+
+def chinese_left_on(page: str) -> list[str]:
+    """The lines with Chinese in them that is no name, and is not marked as Chinese either."""
+    text = NAMES.sub("", TOLD_IN_CHINESE.sub("", page))
+    return [line.strip() for line in text.splitlines() if CHINESE.search(line)]
+
+
+def assert_english(page: str) -> None:
+    assert '<html lang="en">' in page
+    assert chinese_left_on(page) == []
+
+
+async def in_english(visit: Visit, teacher: str = "") -> AsyncClient:
+    browser = await visit(teacher)
+    browser.headers.update(ENGLISH)
+    return browser
+
+
+async def test_every_page_is_english_for_who_reads_english(
+    binding: Binding, visit: Visit, review: Review, as_teacher: AsTeacher
+):
+    other = binding.details(relation_text="繼母", signature={"typed": "王曉明"})
+    waiting, decided, approved, refused, withdrawn, overtaken = [
+        await binding.submit(relation=relation, details=details)
+        for relation, details in [("other", other), *[("maternal_grandmother", None)] * 5]
+    ]
+    for id_, outcome in ((decided, Outcome.APPROVE), (approved, Outcome.APPROVE), (overtaken, Outcome.APPROVE)):
+        await use_cases.decide(review, as_teacher("T-1"), id_, outcome)
+    await use_cases.decide(review, as_teacher("T-2"), refused, Outcome.REFUSE, "關係不符")
+    for kind, id_ in (
+        (BindingApproved, approved),
+        (BindingRefused, refused),
+        (BindingWithdrawn, withdrawn),
+        (BindingWithdrawn, overtaken),
+    ):
+        await binding.tell(kind.of("binding", id_, version=2, application_id=uuid4(), language="zh-TW"))
+    browser = await in_english(visit, "T-1")
+    addresses = ["/", "/?show=decided", f"/?done={decided}", "/nowhere", f"/applications/{uuid4()}", "/sign-in"]
+    addresses += [f"/applications/{id_}" for id_ in (waiting, decided, approved, refused, withdrawn, overtaken)]
+    for address in addresses:
+        assert_english((await browser.get(address)).text)
+    for address, form in (
+        (f"/applications/{waiting}/refuse", {}),
+        (f"/applications/{waiting}/refuse", {"written": "x" * (LONGEST_REASON + 1)}),
+        (f"/applications/{waiting}/refuse", {"written": "x" * 40_000}),
+        (f"/applications/{refused}/approve", {}),
+        (f"/applications/{decided}/refuse", {"picked": "duplicate"}),
+        (f"/applications/{withdrawn}/approve", {}),
+    ):
+        assert_english((await browser.post(address, data=form)).text)
+
+
+async def test_what_an_english_page_says(binding: Binding, visit: Visit):
+    id_ = await binding.submit(relation="other", details=binding.details(relation_text="繼母"))
+    page = (await (await in_english(visit, "T-1")).get(f"/applications/{id_}")).text
+    for text in (
+        "Other: 繼母",
+        "Guardian",
+        "Waiting for ",
+        "Approve",
+        "Do not approve…",
+        "Sign out",
+        "2026-11-20 16:00",
+    ):
+        assert text in page
+
+
+async def test_an_empty_inbox_and_a_refused_sign_in_are_english_too(binding: Binding, visit: Visit):
+    assert binding
+    browser = await in_english(visit, "T-1")
+    for address in ("/", "/?show=decided"):
+        assert_english((await browser.get(address)).text)
+    await browser.post("/sign-out")
+    for _ in range(4):
+        page = (await browser.post("/sign-in", data={"username": "user-t-1", "password": "wrong"})).text
+        assert_english(page)
+    assert "Please try again in 15 min." in page
+
+
+async def test_a_form_of_another_site_is_refused_on_a_page_of_ours(visit: Visit):
+    answer = await (await in_english(visit)).post("/sign-in", headers={"origin": "https://evil.example"})
+    assert answer.status_code == 403
+    assert_english(answer.text)
+
+
+async def test_a_fault_of_ours_is_told_on_a_page_of_ours(
+    visit: Visit, binding: Binding, monkeypatch: pytest.MonkeyPatch
+):
+    id_ = await binding.submit()
+    browser = await in_english(visit, "T-1")
+    monkeypatch.delattr(use_cases, "find_next")
+    answer = await browser.get(f"/applications/{id_}")
+    assert answer.status_code == 500
+    assert_english(answer.text)
+
+
+async def test_who_reads_neither_gets_the_next_best_and_no_mixture(binding: Binding, visit: Visit):
+    id_ = await binding.submit()
+    browser = await visit("T-1")
+    for header, tag in (("vi,en;q=0.5", "en"), ("vi", "zh-Hant-TW")):
+        page = (await browser.get(f"/applications/{id_}", headers={"accept-language": header})).text
+        assert f'<html lang="{tag}">' in page
+        assert "Tiếng Việt" not in page
+        assert ("2026-11-20 16:00" in page) == (tag == "en")
+        assert "20/11/2026" not in page
+
+
+async def test_a_language_that_was_chosen_stays_and_wins_over_the_browsers(binding: Binding, visit: Visit):
+    id_ = await binding.submit()
+    browser = await visit("T-1")
+    for address in ("/?show=decided", f"/applications/{id_}?show=decided"):
+        for tag, html_tag in (("en", "en"), ("zh-TW", "zh-Hant-TW")):
+            headers = {"referer": f"http://review.test{address}"}
+            answer = await browser.post("/language", data={"language": tag}, headers=headers)
+            assert (answer.status_code, answer.headers["location"]) == (303, address)
+            assert browser.cookies[LANGUAGE_COOKIE] == tag
+            page = (await browser.get(address, headers={"accept-language": "en"})).text
+            assert f'<html lang="{html_tag}">' in page
+
+
+async def test_every_page_offers_the_other_language(binding: Binding, visit: Visit):
+    id_ = await binding.submit()
+    browser = await visit("T-1")
+    for address in ("/", f"/applications/{id_}", "/sign-in", "/nowhere"):
+        page = (await browser.get(address)).text
+        assert re.findall(r'<button name="language" value="([\w-]+)"', page) == ["zh-TW", "en"]
+
+
+async def test_another_language_loses_no_half_written_refusal_and_decides_nothing(
+    binding: Binding, visit: Visit, query: Query
+):
+    id_ = await binding.submit()
+    browser = await visit("T-1")
+    form = {"picked": "signature", "written": f"請{MARKUP}用", "language": "en"}
+    answer = await browser.post(f"/applications/{id_}/refuse", data=form)
+    assert answer.status_code == 200
+    assert_english(answer.text.replace(f"請{MARKUP}用".replace("<", "&lt;").replace(">", "&gt;"), ""))
+    assert '<details class="refuse" open>' in answer.text
+    assert 'value="signature" checked' in answer.text
+    assert "請&lt;script&gt;alert(1)&lt;/script&gt;用</textarea>" in answer.text
+    assert browser.cookies[LANGUAGE_COOKIE] == "en"
+    assert await query("SELECT 1 FROM outbox") == []
+    # The switch itself belongs to the form, and so does it on the page that came back.
+    assert re.search(r'value="zh-TW"[^>]* form="step" formnovalidate', answer.text)
+    assert '<form id="step" method="post"' in answer.text
+
+
+async def test_another_language_before_a_refusal_was_begun_leads_back_to_the_application(
+    binding: Binding, visit: Visit
+):
+    id_ = await binding.submit()
+    browser = await visit("T-1")
+    answer = await browser.post(f"/applications/{id_}/refuse", data={"written": "", "language": "en"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/applications/{id_}")
+    page = (await browser.get(f"/applications/{id_}")).text
+    assert_english(page)
+    assert '<details class="refuse">' in page
+
+
+async def test_a_sign_in_in_another_language_keeps_the_name_and_the_way_but_no_password(visit: Visit):
+    next_ = f"/applications/{uuid4()}"
+    form = {"username": "user-t-1", "password": "typed it", "next": next_, "language": "en"}
+    answer = await (await visit()).post("/sign-in", data=form)
+    assert answer.status_code == 200
+    assert_english(answer.text)
+    assert 'value="user-t-1"' in answer.text
+    assert f'value="{next_}"' in answer.text
+    assert "typed it" not in answer.text
+
+
+async def test_an_address_that_only_forms_are_sent_to_leads_somewhere_by_get(binding: Binding, visit: Visit):
+    id_ = await binding.submit()
+    browser = await visit("T-1")
+    for action in ("approve", "refuse"):
+        answer = await browser.get(f"/applications/{id_}/{action}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/applications/{id_}")
+    assert (await browser.get("/sign-out")).headers["location"] == "/"
+    assert (await browser.get("/")).status_code == 200
+
+
+async def test_a_picked_reason_goes_to_the_parent_in_chinese_and_is_explained_to_the_teacher(
+    binding: Binding, visit: Visit, review: Review, query: Query
+):
+    id_ = await binding.submit()
+    browser = await in_english(visit, "T-1")
+    page = (await browser.get(f"/applications/{id_}")).text
+    assert "The signature cannot be read" in page
+    assert f'lang="zh-Hant-TW">{COMMON_REASONS["signature"]}</span>' in page
+    await browser.post(f"/applications/{id_}/refuse", data={"picked": "signature", "written": "Block letters, please."})
+    (row,) = await query("SELECT body FROM outbox")
+    event = DecisionMade.model_validate_json(row["body"])
+    told = review.to_binding.unseal_model(DecisionReason, event.data.for_binding, event.place("for_binding"))
+    assert told.reason == f"{COMMON_REASONS['signature']}。\nBlock letters, please."
+
+
+async def test_a_reason_that_is_none_of_those_offered_is_as_good_as_none(binding: Binding, visit: Visit, query: Query):
+    id_ = await binding.submit()
+    answer = await (await visit("T-1")).post(f"/applications/{id_}/refuse", data={"picked": "no such reason"})
+    assert answer.status_code == 422
+    assert await query("SELECT 1 FROM outbox") == []

@@ -110,8 +110,8 @@ def test_a_package_speaks_the_shared_templates_words_too():
 
 
 def test_a_package_without_a_catalogue_speaks_the_shared_words_only():
-    assert catalogue("review_service", "en").gettext("（選填）") == "(optional)"
-    assert catalogue("review_service", "en").gettext("怎麼登入") == "怎麼登入"
+    assert catalogue("otp_service", "en").gettext("（選填）") == "(optional)"
+    assert catalogue("otp_service", "en").gettext("怎麼登入") == "怎麼登入"
 
 
 def test_an_unknown_word_stays_as_it_was_written():

@@ -13,7 +13,7 @@ from binding_service.accounts import pages as accounts
 from binding_service.applications import pages as applications
 from binding_service.drafts import pages as drafts
 from binding_service.logins import pages as logins
-from binding_service.web import choose_language
+from shared.web.language_choice import choose_language
 
 FORM = ["GET", "POST"]
 

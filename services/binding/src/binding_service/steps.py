@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from binding_service.doors import binding_of, ended_session_of, session_in_force
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import BindingError, NotFoundError, NotSignedInError, StepMissingError
-from binding_service.web import ask_to_sign_in, form_of, in_language, messages_at, render, to
+from binding_service.web import ask_to_sign_in, form_of, messages_at, render, to
+from shared.web.language_choice import in_language
 
 if TYPE_CHECKING:
     from starlette.requests import Request

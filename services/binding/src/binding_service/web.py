@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import wraps
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.responses import RedirectResponse
 
@@ -28,8 +28,7 @@ from binding_service.errors import (
     StepMissingError,
 )
 from shared.contacts import mask_email, mask_phone
-from shared.languages import NAMES, current_language, known_language, speaking
-from shared.web.middleware import LANGUAGE_COOKIE
+from shared.languages import NAMES
 from shared.web.pages import Pages
 
 if TYPE_CHECKING:
@@ -63,7 +62,6 @@ STEP_PAGES = {
 }
 #: Where somebody may be brought back to after a login: pages that are opened by their address alone.
 RETURNABLE = re.compile(r"/(students(/new/(relation|level|id|school))?|consent|parent(/id)?|check|progress)")
-A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 def signed_in(page: SignedInPage) -> Page:
@@ -101,27 +99,6 @@ def render(session: Session, template: str, error: BindingError | None = None, *
 def messages_at(error: BindingError, field: str) -> dict[str, str]:
     """The messages of an error at their fields; at ``field`` where it names none."""
     return messages.field_messages(error) or {field: messages.message(error)}
-
-
-async def choose_language(request: Request) -> Response:
-    """Go on in another language, on the page where that was chosen."""
-    form = await form_of(request)
-    return in_language(urlsplit(request.headers.get("referer", "")).path or "/", form.get("language", ""))
-
-
-def in_language(path: str, tag: str) -> Response:
-    """Go to a page, in the language of this tag from now on."""
-    return in_language_here(tag, lambda: to(path))
-
-
-def in_language_here(tag: str, page: Callable[[], Response]) -> Response:
-    """The page, in the language of this tag from now on; in the present one where the tag is none of ours."""
-    language = known_language(tag) or current_language()
-    with speaking(language):
-        response = page()
-    # No secret and no proof of anything, so it outlives the session and needs no prefix.
-    response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR_SECONDS, path="/", samesite="lax", httponly=True)
-    return response
 
 
 def ask_to_sign_in(request: Request) -> Response:

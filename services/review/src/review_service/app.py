@@ -10,12 +10,13 @@ from starlette.middleware import Middleware
 
 from review_service import consumers, pages, storage
 from review_service.use_cases import Review
+from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
 from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.service import running
-from shared.web.middleware import BodyLimit, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
+from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
 
 if TYPE_CHECKING:
@@ -52,9 +53,10 @@ def make_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(RequestLog),
             Middleware(SafetyHeaders),
-            Middleware(SameOrigin),
-            Middleware(BodyLimit, limit=LARGEST_FORM_BYTES),
-            Middleware(UnexpectedFaults),
+            Middleware(ReadersLanguage, offered=LANGUAGES),
+            Middleware(SameOrigin, refuse=pages.refuse_forged),
+            Middleware(BodyLimit, limit=LARGEST_FORM_BYTES, refuse=pages.refuse_large),
+            Middleware(UnexpectedFaults, answer=pages.say_unexpected),
         ],
         exception_handlers=pages.problem_handlers(),
         lifespan=lifespan,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from review_service.errors import BadUsernameError, ReasonMissingError, ReasonTooLongError, WeakPasswordError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 LONGEST_REASON = 500
 #: NIST SP 800-63B asks for eight characters at least.
@@ -22,15 +22,6 @@ USERNAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
 
 #: The other relations are guardians, 監護人.
 LEGAL_REPRESENTATIVES = frozenset({"father", "mother"})
-
-#: What a teacher can pick: the words that the parent then reads.
-COMMON_REASONS: Mapping[str, str] = {
-    "mismatch": "填寫的資料與學校紀錄不符",
-    "other-child": "選到了別的學生，請確認後重新申請",
-    "relation": "與學生的關係無法確認，請與導師聯絡",
-    "signature": "簽名無法辨識，請重新簽名",
-    "duplicate": "重複申請",
-}
 
 
 class State(StrEnum):
@@ -93,14 +84,14 @@ class SignInPolicy:
 
 
 def compose_reason(picked: str, written: str) -> str:
-    """What the parent reads: the picked reason, then the teacher's own words.
+    """What the parent reads: the words of the picked reason (empty for none), then the teacher's own.
 
     Raises ReasonMissingError where there is neither, ReasonTooLongError past LONGEST_REASON characters of own words.
     """
     own = written.replace("\r\n", "\n").strip()
     if len(own) > LONGEST_REASON:
         raise ReasonTooLongError
-    parts = [part for part in (COMMON_REASONS.get(picked, ""), own) if part]
+    parts = [part for part in (picked, own) if part]
     if not parts:
         raise ReasonMissingError
     return "。\n".join(parts)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,7 +16,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from review_service import domain, use_cases
-from review_service.domain import COMMON_REASONS, LONGEST_REASON, Outcome
+from review_service.domain import LONGEST_REASON, Outcome, Standing
 from review_service.errors import (
     AlreadyDecidedError,
     NotFoundError,
@@ -26,11 +27,16 @@ from review_service.errors import (
     TooManyTriesError,
     WithdrawnError,
 )
+from review_service.reasons import COMMON_REASONS
+from review_service.words import LANGUAGES, _
 from shared.database import DATABASE_FAULTS
+from shared.languages import SOURCE, current_language, known_language, speaking
+from shared.web.language_choice import choose_language, in_language, in_language_here, remember_language
 from shared.web.pages import Pages, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import timedelta
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 10
+FORM = ["GET", "POST"]
 #: Where a sign-in may lead: our own pages only.
 OWN_PAGE = re.compile(r"/applications/[0-9a-f-]{36}")
 
@@ -63,28 +70,50 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The refusal form as it was filled in, and what is wrong with it."""
+    """The refusal form as it was filled in, and what is wrong with it. ``picked`` is None where nothing was."""
 
-    picked: str = ""
+    picked: str | None = None
     written: str = ""
     error: str = ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something in it that the teacher must find again."""
+        return self.picked is not None or bool(self.written.strip() or self.error)
+
+    @property
+    def reason(self) -> str:
+        """What the parent will read. Raises ReasonMissingError, ReasonTooLongError."""
+        return domain.compose_reason(COMMON_REASONS.get(self.picked or "", ""), self.written)
 
 
 def templates() -> Pages:
     """The service's templates."""
-    return Pages("review_service", waiting=waiting, svg_path=domain.svg_path, legal=domain.LEGAL_REPRESENTATIVES)
+    return Pages(
+        "review_service",
+        LANGUAGES,
+        waiting=waiting,
+        svg_path=domain.svg_path,
+        legal=domain.LEGAL_REPRESENTATIVES,
+        parents_language=SOURCE,
+    )
 
 
 def routes() -> list[Route]:
-    """Every page. An address with somebody's application in it answers 404 to everyone else."""
+    """Every page. An address with somebody's application in it answers 404 to everyone else.
+
+    An address that answers a form with a page leads somewhere by GET too: there a teacher comes who goes on in another
+    language, or who presses Enter in the address bar.
+    """
     return [
         Route("/sign-in", show_sign_in),
         Route("/sign-in", sign_in, methods=["POST"]),
-        Route("/sign-out", sign_out, methods=["POST"]),
+        Route("/sign-out", sign_out, methods=FORM),
+        Route("/language", partial(choose_language, offered=LANGUAGES), methods=["POST"]),
         Route("/", signed_in(show_inbox)),
         Route("/applications/{id:uuid}", signed_in(show_application)),
-        Route("/applications/{id:uuid}/approve", signed_in(approve), methods=["POST"]),
-        Route("/applications/{id:uuid}/refuse", signed_in(refuse), methods=["POST"]),
+        Route("/applications/{id:uuid}/approve", signed_in(approve), methods=FORM),
+        Route("/applications/{id:uuid}/refuse", signed_in(refuse), methods=FORM),
     ]
 
 
@@ -106,19 +135,19 @@ async def sign_in(request: Request) -> Response:
     site = _site(request)
     form = await _fields(request)
     username, next_ = form.get("username", ""), form.get("next", "/")
+    if "language" in form:
+        return in_language_here(form["language"], lambda: _sign_in_page(request, next_, username), LANGUAGES)
     try:
         token = await use_cases.sign_in(
             site.review, username, form.get("password", ""), _address(request), request.cookies.get(site.cookie, "")
         )
     except SignInRefusedError:
-        return _sign_in_page(request, next_, username, "帳號或密碼不正確，請再試一次。", 422)
+        return _sign_in_page(request, next_, username, _("帳號或密碼不正確，請再試一次。"), 422)
     except NotInRosterError:
-        return _sign_in_page(request, next_, username, "這個帳號目前沒有對應的在職教師資料，請洽貴校資訊組長。", 403)
+        message = _("這個帳號目前沒有對應的在職教師資料，請洽貴校資訊組長。")
+        return _sign_in_page(request, next_, username, message, 403)
     except TooManyTriesError as error:
-        minutes = math.ceil(error.wait.total_seconds() / 60)
-        page = _sign_in_page(request, next_, username, f"嘗試次數過多，請在 {minutes} 分鐘後再試。", 429)
-        page.headers["retry-after"] = str(math.ceil(error.wait.total_seconds()))
-        return page
+        return _ask_to_wait(request, next_, username, error.wait)
     response = _see(next_ if OWN_PAGE.fullmatch(next_) else "/")
     response.set_cookie(site.cookie, token, path="/", httponly=True, samesite="lax", secure=site.secure)
     return response
@@ -126,6 +155,8 @@ async def sign_in(request: Request) -> Response:
 
 async def sign_out(request: Request) -> Response:
     """End the session."""
+    if request.method != "POST":
+        return _see("/")
     site = _site(request)
     await use_cases.sign_out(site.review, request.cookies.get(site.cookie, ""))
     response = _see("/sign-in")
@@ -147,9 +178,17 @@ def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     return guarded
 
 
+def _ask_to_wait(request: Request, next_: str, username: str, wait: timedelta) -> Response:
+    minutes = math.ceil(wait.total_seconds() / 60)
+    message = _("嘗試次數過多，請在 {minutes} 分鐘後再試。").format(minutes=minutes)
+    page = _sign_in_page(request, next_, username, message, 429)
+    page.headers["retry-after"] = str(math.ceil(wait.total_seconds()))
+    return page
+
+
 def _sign_in_page(request: Request, next_: str, username: str = "", error: str = "", status: int = 200) -> Response:
     return _site(request).pages.render(
-        "sign_in.html", status=status, teacher=None, next=next_, username=username, error=error
+        "sign_in.html", status=status, teacher=None, next=next_, username=username, error=error, step_form=True
     )
 
 
@@ -170,22 +209,40 @@ async def show_application(request: Request, site: Site, teacher: Teacher) -> Re
 
 async def approve(request: Request, site: Site, teacher: Teacher) -> Response:
     """Approve, and go on to the next one."""
+    if request.method != "POST":
+        return _see(_application_address(request))
     return await _decide(request, site, teacher, Outcome.APPROVE, "")
 
 
 async def refuse(request: Request, site: Site, teacher: Teacher) -> Response:
     """Refuse with a reason, and go on to the next one."""
+    if request.method != "POST":
+        return _see(_application_address(request))
     form = await _fields(request)
-    picked, written = form.get("picked", ""), form.get("written", "")
+    refusal = Refusal(form.get("picked"), form.get("written", ""))
+    if "language" in form:
+        return await _translate_refusal(request, site, teacher, refusal, form["language"])
     try:
-        reason = domain.compose_reason(picked, written)
+        reason = refusal.reason
     except ReasonMissingError:
-        refusal = Refusal(picked, written, "請選擇或填寫不通過的理由，家長會看到這段文字。")
+        wrong = replace(refusal, error=_("請選擇或填寫不通過的理由，家長會看到這段文字。"))
     except ReasonTooLongError:
-        refusal = Refusal(picked, written, f"理由最多 {LONGEST_REASON} 個字，請精簡後再送出。")
+        wrong = replace(refusal, error=_("理由最多 {limit} 個字，請精簡後再送出。").format(limit=LONGEST_REASON))
     else:
         return await _decide(request, site, teacher, Outcome.REFUSE, reason)
-    return await _application_page(request, site, teacher, status=422, refusal=refusal)
+    return await _application_page(request, site, teacher, status=422, refusal=wrong)
+
+
+async def _translate_refusal(
+    request: Request, site: Site, teacher: Teacher, refusal: Refusal, language: str
+) -> Response:
+    """Go on in another language. A refusal that was begun stands there again; nothing is decided by it."""
+    if not refusal.begun:
+        return in_language(_application_address(request), language, LANGUAGES)
+    with speaking(known_language(language, LANGUAGES) or current_language()):
+        page = await _application_page(request, site, teacher, refusal=refusal)
+        remember_language(page)
+    return page
 
 
 async def _decide(request: Request, site: Site, teacher: Teacher, outcome: Outcome, reason: str) -> Response:
@@ -223,6 +280,8 @@ async def _application_page(
         refusal=refusal or Refusal(),
         reasons=COMMON_REASONS,
         longest=LONGEST_REASON,
+        # The language switch sends the refusal along, so that what is written there is not lost.
+        step_form=application.standing is Standing.WAITING,
     )
 
 
@@ -245,23 +304,38 @@ async def _done(request: Request, site: Site, teacher: Teacher) -> use_cases.Dec
 # --- what a page that cannot be shown says ---
 
 
-async def not_found(request: Request, _: Exception) -> Response:
+async def not_found(request: Request, _fault: Exception) -> Response:
     """Not there, or not this teacher's: the same answer."""
-    return _problem(request, 404, "找不到這件申請", "它可能屬於其他班級或學校，或網址不完整。")
+    return _problem(request, 404, _("找不到這件申請"), _("它可能屬於其他班級或學校，或網址不完整。"))
 
 
 async def not_shown(request: Request, error: Exception) -> Response:
     """An address or a way of asking that does not exist."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _problem(request, status, "找不到這個頁面", "請從申請列表重新開始。")
+    return _problem(request, status, _("找不到這個頁面"), _("請從申請列表重新開始。"))
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
     """The database is away."""
     log.warning("page not available", fault=type(error).__name__)
-    page = _problem(request, 503, "系統暫時無法使用", "資料沒有遺失，請稍候幾秒再重新整理。")
+    page = _problem(request, 503, _("系統暫時無法使用"), _("資料沒有遺失，請稍候幾秒再重新整理。"))
     page.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     return page
+
+
+def refuse_forged(request: Request) -> Response:
+    """A form of another site."""
+    return _problem(request, 403, _("無法完成"), _("這個請求來自其他網站，為了您的安全沒有執行。"))
+
+
+def refuse_large(request: Request) -> Response:
+    """More was sent than a form can hold."""
+    return _problem(request, 413, _("無法完成"), _("送出的內容太大，請重新整理頁面後再試。"))
+
+
+def say_unexpected(request: Request) -> Response:
+    """A fault of ours."""
+    return _problem(request, 500, _("無法完成"), _("系統發生錯誤，我們已留下紀錄，請稍後再試。"))
 
 
 def _problem(request: Request, status: int, title: str, text: str) -> Response:
@@ -274,6 +348,10 @@ def _problem(request: Request, status: int, title: str, text: str) -> Response:
 def _site(request: Request) -> Site:
     site: Site = request.app.state.site
     return site
+
+
+def _application_address(request: Request) -> str:
+    return f"/applications/{request.path_params['id']}"
 
 
 def _see(address: str) -> RedirectResponse:

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from shared.languages import best_language, known_language, speak
+from shared.languages import ALL, best_language, known_language, speak
 from shared.logs import correlation_id, start_correlation
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from shared.events import Language
 
 log = structlog.get_logger("http")
 
@@ -100,17 +102,21 @@ LANGUAGE_COOKIE = "kinbind-language"
 
 
 class ReadersLanguage:
-    """Answers in the language that the reader chose here (a cookie), else in the browser's first choice."""
+    """Answers in the language that the reader chose here (a cookie), else in the browser's first choice.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Only the ``offered`` ones count: a page half in a language that this service does not speak helps nobody.
+    """
+
+    def __init__(self, app: ASGIApp, offered: Collection[Language] = ALL) -> None:
         self.app = app
+        self._offered = offered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http":
             request = Request(scope)
-            chosen = known_language(request.cookies.get(LANGUAGE_COOKIE, ""))
-            speak(chosen or best_language(request.headers.get("accept-language", "")))
+            chosen = known_language(request.cookies.get(LANGUAGE_COOKIE, ""), self._offered)
+            speak(chosen or best_language(request.headers.get("accept-language", ""), self._offered))
         await self.app(scope, receive, send)
 
 

@@ -82,8 +82,13 @@ def local_time(moment: datetime) -> str:
 
 
 def waiting(span: timedelta) -> str:
-    """How long somebody has waited, in the largest unit that fits: ``3 天``, ``5 小時``, ``12 分鐘``."""
+    """How long somebody has waited, in the largest unit that fits: ``3 天``, ``5 小時``, ``12 分鐘``.
+
+    Other languages use signs of units, which are the same for one and for many.
+    """
     minutes = max(0, int(span.total_seconds() // 60))
     if minutes < 60:  # noqa: PLR2004 - minutes an hour
-        return f"{minutes} 分鐘"
-    return f"{minutes // 60} 小時" if minutes < 24 * 60 else f"{minutes // (24 * 60)} 天"
+        return _("{minutes} 分鐘").format(minutes=minutes)
+    if minutes < 24 * 60:
+        return _("{hours} 小時").format(hours=minutes // 60)
+    return _("{days} 天").format(days=minutes // (24 * 60))

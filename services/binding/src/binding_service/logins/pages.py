@@ -21,21 +21,10 @@ from binding_service.doors import (
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import BindingError, InvalidFieldsError, NoAttemptError, NotSignedInError
 from binding_service.logins import use_cases as logins
-from binding_service.web import (
-    PAGES,
-    form_of,
-    goodbye,
-    in_language,
-    in_language_here,
-    messages_at,
-    render,
-    retry_header,
-    return_path,
-    signed_in,
-    to,
-)
+from binding_service.web import PAGES, form_of, goodbye, messages_at, render, retry_header, return_path, signed_in, to
 from shared.contacts import mask_email, mask_phone
 from shared.languages import current_language
+from shared.web.language_choice import in_language, in_language_here
 
 if TYPE_CHECKING:
     from starlette.requests import Request
