@@ -153,6 +153,8 @@ def come_back(parent: Parent, second: Student, look: Look) -> None:
     look("students-again")
     parent.link("下一步").click()
     parent.accept_statement()
+    # The phone was only typed: whose it is has to be said anew.
+    parent.name_oneself()
     parent.expect_heading("請確認家長資料")
     look("parent-known")
 

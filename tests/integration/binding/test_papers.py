@@ -11,7 +11,7 @@ import pytest
 
 from binding_service.applications.signed import SignedDocument
 from support.papers import Paper
-from support.town import LI, PARENT_ID, SIGNATURE, make_parent_form
+from support.town import LI, PARENT_ID, SIGNATURE, WANG, make_parent_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,8 +85,35 @@ async def test_a_phone_that_was_only_typed_reads_no_id_number(town: Town) -> Non
     await town.apply()
     text = Paper(await form_of(town, await town.sign_in(PHONE))).text()
     assert LI.name in text
-    assert PARENT_ID not in text
-    assert CONTACT not in text
+    for secret in ("林淑芬", PARENT_ID, CONTACT):
+        assert secret not in text
+
+
+async def test_who_only_knows_an_id_number_reads_nothing_of_its_account_on_the_form(town: Town) -> None:
+    await town.open_account(CONTACT)
+    stranger = await town.sign_in("stranger@example.org")
+    await town.fill(stranger, [WANG])
+    await town.do("POST", "/applications", stranger, signature=SIGNATURE)
+    text = Paper(await form_of(town, stranger)).text()
+    assert WANG.name in text
+    for secret in ("林淑芬", PARENT_ID, CONTACT, "345 678"):
+        assert secret not in text
+
+
+async def test_a_phone_that_was_proven_with_the_accounts_email_reads_the_form_of_a_later_application(
+    town: Town,
+) -> None:
+    token = await town.sign_in(PHONE)
+    await town.fill(token, parent=make_parent_form())
+    await town.do("POST", "/draft/email-code", token)
+    await town.do("POST", "/draft/email-proof", token, code=await town.code_for(CONTACT))
+    await town.do("POST", "/applications", token, signature=SIGNATURE)
+    await town.decided((await town.bindings(token))[0]["id"])
+    await town.fill(token, [WANG])
+    await town.do("POST", "/applications", token, signature=SIGNATURE)
+    later = next(each for each in await town.bindings(token) if each["student"] == WANG.name)
+    form = await town.call("GET", f"/applications/{later['application_id']}/form", token)
+    assert PARENT_ID in Paper(form.content).text()
 
 
 async def test_the_page_gives_the_form_as_a_file_with_the_number_as_its_name(town: Town) -> None:

@@ -216,6 +216,15 @@ async def test_another_child_is_added_without_typing_ones_own_data_again(town: T
     assert len(await town.bindings(token)) == 2
 
 
+async def test_who_reaches_an_application_by_a_phone_that_was_only_typed_sends_none_in_its_parents_name(
+    town: Town,
+) -> None:
+    await town.apply(CONTACT)
+    stranger = await town.sign_in("+886912345678")
+    await town.fill_students(stranger, WANG)
+    assert (await town.do("GET", "/draft", stranger))["parent"] is None
+
+
 async def test_of_two_people_who_share_a_phone_nobodys_data_are_filled_in(town: Town) -> None:
     phone = {"phone": "0912345678"}
     await town.apply("one@example.org", **phone)

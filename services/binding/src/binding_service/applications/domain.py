@@ -25,13 +25,18 @@ NUMBER_LENGTH = 6
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """Who applies, after all checks: the account's data where there is one."""
+    """Who applies, after all checks: the account's data where there is one.
+
+    ``is_proven`` says that the contact of the login is the applicant's: an ID number, by which an account is found, may
+    be known to others.
+    """
 
     person_hash: str
     national_id: str
     name: str
     email: str
     phone: str
+    is_proven: bool
 
 
 @dataclass(frozen=True, slots=True)

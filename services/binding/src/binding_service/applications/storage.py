@@ -78,6 +78,20 @@ async def insert_application(
     )
 
 
+async def proven_with(connection: Connection, contact_hash: str, person_hash: str, email: str) -> bool:
+    """Whether this contact was proven in an application of this person under this e-mail."""
+    proven: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM applications JOIN application_contacts ON application_id = applications.id
+                       WHERE application_contacts.contact_hash = $1 AND proven AND person_hash = $2 AND email = $3)
+        """,
+        contact_hash,
+        person_hash,
+        email,
+    )
+    return proven
+
+
 async def insert_bindings(
     connection: Connection,
     application_id: UUID,

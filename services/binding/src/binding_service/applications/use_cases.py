@@ -101,7 +101,7 @@ async def _send(
     language: Language,
 ) -> Sent:
     assert draft.consent is not None  # noqa: S101 - see Draft.missing
-    applicant = await _applicant(binding, connection, draft)
+    applicant = await _applicant(binding, connection, session, draft)
     signature = _check_signature(signature, applicant.name)
     await drafts.refuse_taken_email(binding, connection, applicant.email, applicant.national_id)
     children = await drafts.students(connection, draft)
@@ -192,9 +192,10 @@ async def _insert_application(
         "signed_hash": document_hash(canonical),
         "submitted_at": signed.signed_at,
     }
-    # The e-mail was proven by a code before sending; the phone was only typed.
-    proven = [session.contact_hash, digest("contact", applicant.email)]
-    await storage.insert_application(connection, values, proven, [digest("contact", applicant.phone)])
+    # The e-mail was proven by a code, now or before the account was opened; the phone was only typed.
+    proven, others = [digest("contact", applicant.email)], [digest("contact", applicant.phone)]
+    (proven if applicant.is_proven else others).append(session.contact_hash)
+    await storage.insert_application(connection, values, proven, others)
 
 
 async def _insert_bindings(
@@ -275,17 +276,25 @@ def _check_signature(signature: Signature, name: str) -> Signature:
     return signature.model_copy(update={"strokes": []})
 
 
-async def _applicant(binding: Binding, connection: Connection, draft: Draft) -> Applicant:
+async def _applicant(binding: Binding, connection: Connection, session: Session, draft: Draft) -> Applicant:
     """The account's data where the person has one by now, else what was filled in. Raises StepMissingError."""
     parent = draft.parent
     assert parent is not None  # noqa: S101 - see Draft.missing
     person_hash = binding.keys.hashes.digest("national-id", parent.national_id)
     account = await account_storage.of_person(connection, drafts.person_hashes(binding, parent.national_id))
     if account is not None:
-        return Applicant(person_hash, parent.national_id, account["name"], account["login"], account["phone"])
+        proven = await _is_account_holder(connection, session, account)
+        return Applicant(person_hash, parent.national_id, account["name"], account["login"], account["phone"], proven)
     if not parent.email:
         raise StepMissingError(step="parent")
-    return Applicant(person_hash, parent.national_id, parent.name, parent.email, parent.phone)
+    return Applicant(person_hash, parent.national_id, parent.name, parent.email, parent.phone, is_proven=True)
+
+
+async def _is_account_holder(connection: Connection, session: Session, account: asyncpg.Record) -> bool:
+    """Whether the login proves a contact of the account's: its e-mail, or one proven together with its e-mail."""
+    if session.account_id == account["id"] or session.contact == account["login"]:
+        return True
+    return await storage.proven_with(connection, session.contact_hash, account["person_hash"], account["login"])
 
 
 async def _refuse_known_students(

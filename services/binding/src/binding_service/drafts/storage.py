@@ -110,12 +110,15 @@ async def email_owner_other_than(connection: Connection, email: str, person_hash
 
 
 async def people_of_contact(connection: Connection, contact_hash: str) -> list[asyncpg.Record]:
-    """The newest application of each person that this contact reaches: its id and its parent's data."""
+    """The newest application of each person that this contact is proven to be of: its id and its parent's data.
+
+    A phone that was only typed may be anybody's.
+    """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         SELECT DISTINCT ON (person_hash) applications.id, national_id_sealed, name, email, phone
         FROM applications JOIN application_contacts AS reach ON reach.application_id = applications.id
-        WHERE reach.contact_hash = $1 ORDER BY person_hash, submitted_at DESC
+        WHERE reach.contact_hash = $1 AND reach.proven ORDER BY person_hash, submitted_at DESC
         """,
         contact_hash,
     )

@@ -324,7 +324,7 @@ def person_hashes(binding: Binding, national_id: str) -> list[str]:
 
 
 async def _fill_in_known_parent(binding: Binding, connection: Connection, session: Session, draft: Draft) -> None:
-    """Nobody types again what an earlier application of this contact says; two people who share it do."""
+    """Nobody types again what an earlier application says in which this contact was proven; two who share it do."""
     if draft.parent is not None:
         return
     people = await storage.people_of_contact(connection, session.contact_hash)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import segno
 
 from binding_service import id_numbers, labels
-from binding_service.drafts.domain import LEGAL_REPRESENTATIVES
+from binding_service.drafts.domain import LEGAL_REPRESENTATIVES, mask_name
 from shared.contacts import mask_email, mask_phone, national_phone
 from shared.languages import NAMES, catalogue, marked
 from shared.web.pages import TAIPEI
@@ -125,7 +125,7 @@ def _student(student: SignedStudent, both: Bilingual) -> dict[str, object]:
 
 def _parent(document: SignedDocument, *, masked: bool) -> dict[str, str]:
     return {
-        "name": document.parent_name,
+        "name": mask_name(document.parent_name) if masked else document.parent_name,
         "national_id": id_numbers.mask(document.national_id) if masked else document.national_id,
         "email": mask_email(document.email) if masked else document.email,
         "phone": mask_phone(document.phone) if masked else national_phone(document.phone),
