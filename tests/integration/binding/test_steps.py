@@ -263,6 +263,17 @@ async def test_only_ones_own_refusal_is_taken_up_again(town: Town) -> None:
     assert (await town.do("GET", "/draft", token))["students"][0]["name"] == LI.name
 
 
+async def test_a_request_that_only_asks_for_headers_does_nothing(town: Town) -> None:
+    token = await town.apply()
+    await town.fill_students(token, WANG)
+    pending = (await town.bindings(token))[0]["id"]
+    async with town.browser(token) as browser:
+        for path in (f"/bindings/{pending}/withdraw", "/bindings/clear", "/leave", "/code", "/account/sign-in"):
+            await browser.head(path)
+    assert await town.state_of(pending) == "pending"
+    assert (await town.do("GET", "/draft", token))["students"][0]["name"] == WANG.name
+
+
 # --- the reader's language ---
 
 

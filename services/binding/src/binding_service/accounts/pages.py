@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 async def sign_in(request: Request) -> Response:
     """Sign in with e-mail and password."""
-    if request.method == "GET":
+    if request.method != "POST":
         return PAGES.render("sign_in.html", login="", errors={}, signed_in=False)
     form = await form_of(request)
     login = form.get("login", "")

@@ -180,7 +180,7 @@ async def events(request: Request) -> Response:
 async def withdraw(request: Request, session: Session) -> Response:
     """Withdraw one that waits; asked once."""
     binding, binding_id = binding_of(request), cast("UUID", request.path_params["binding_id"])
-    if request.method == "GET":
+    if request.method != "POST":
         views = await applications.progress(binding, session)
         chosen = next((view for view in views if view.id == binding_id), None)
         if chosen is None:
@@ -196,7 +196,7 @@ async def withdraw(request: Request, session: Session) -> Response:
 async def clear_all(request: Request, session: Session) -> Response:
     """註銷全部紀錄; asked once."""
     binding = binding_of(request)
-    if request.method == "GET":
+    if request.method != "POST":
         views = [view for view in await applications.progress(binding, session) if view.state != "approved"]
         return render(session, "clear.html", bindings=views) if views else to("/progress")
     await applications.clear_all(binding, session)

@@ -93,7 +93,7 @@ def _start_page(
 
 async def code(request: Request) -> Response:
     """Type the code that came."""
-    if request.method == "GET":
+    if request.method != "POST":
         return await _code_page(request)
     form = await form_of(request)
     if "language" in form:
@@ -150,7 +150,7 @@ async def sign_out(request: Request, session: Session) -> Response:
 @signed_in
 async def leave(request: Request, session: Session) -> Response:
     """The way out for who does not agree, asked once: the draft is deleted, the session ends."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render(session, "leave.html")
     await drafts.abandon(binding_of(request), session)
     await logins.sign_out(binding_of(request), session)
