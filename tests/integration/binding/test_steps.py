@@ -294,6 +294,24 @@ async def test_a_page_without_a_form_comes_back_in_the_other_language(town: Town
         assert '<html lang="en">' in (await browser.get("/progress")).text
 
 
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [("//evil.example/x", "/evil.example/x"), ("///evil.example", "/evil.example"), ("/%2Fevil", "/%2Fevil")],
+)
+async def test_a_choice_of_language_leads_to_no_other_site(town: Town, path: str, back: str) -> None:
+    async with town.browser() as browser:
+        referer = {"referer": f"{town.url}{path}"}
+        answer = await browser.post("/language", data={"language": "en"}, headers=referer)
+    assert where(answer) == back
+
+
+async def test_a_choice_of_language_finds_a_page_whose_address_has_a_space(town: Town) -> None:
+    async with town.browser() as browser:
+        referer = {"referer": f"{town.url}/students/P%201/relation"}
+        answer = await browser.post("/language", data={"language": "en"}, headers=referer)
+    assert where(answer) == "/students/P%201/relation"
+
+
 async def test_the_statement_is_accepted_in_the_language_in_which_it_was_read(town: Town) -> None:
     token = await town.sign_in(CONTACT)
     await town.fill(token, parent=make_parent_form())
