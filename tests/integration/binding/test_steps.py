@@ -193,6 +193,70 @@ async def test_a_new_version_of_the_statement_asks_anew(town: Town, monkeypatch:
         statements.statement.cache_clear()
 
 
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_tick_under_an_older_version_of_the_statement_is_none(town: Town, kept: bool) -> None:  # noqa: FBT001
+    token = await town.sign_in(CONTACT)
+    await town.fill_students(token, LI)
+    form = {"agree": "yes", "version": "2025-01"}
+    async with town.browser(token) as browser:
+        if kept:
+            where(await browser.post("/consent", data=form | {"language": "en"}))
+            page = await browser.get("/consent")
+        else:
+            page = await browser.post("/consent", data=form)
+            assert page.status_code == 409
+    assert 'id="agree"' in page.text
+    assert "checked" not in page.text
+
+
+async def test_what_was_typed_about_one_child_does_not_stand_at_another(town: Town) -> None:
+    token = await town.sign_in(CONTACT)
+    await town.fill_students(token, LI, WANG)
+    half = {"relation": "other", "relation_text": "阿姨", "action": "back"}
+    async with town.browser(token) as browser:
+        assert where(await browser.post(f"/students/{LI.id}/relation", data=half)) == "/students"
+        assert "阿姨" in (await browser.get(f"/students/{LI.id}/relation")).text
+        other = (await browser.get(f"/students/{WANG.id}/relation")).text
+    assert "阿姨" not in other
+    assert 'value="mother" required checked' in other
+
+
+async def test_a_draft_keeps_no_more_than_anybody_types(town: Town, clock: Clock) -> None:
+    token = await town.sign_in(CONTACT)
+    await town.fill(token, parent=make_parent_form())
+    strokes = f"[{'1' * 60_000}]"
+    async with town.browser(token) as browser:
+        await browser.post("/check", data={"strokes": strokes, "action": "back"})
+        await browser.post("/parent", data=make_parent_form(name="x" * 200_000) | {"action": "back"})
+        assert "x" * 1000 not in (await browser.get("/parent")).text
+        await browser.post("/check", data={"strokes": strokes, "action": "back"})
+        assert strokes in (await browser.get("/check")).text
+        await clock.shift(timedelta(hours=13))
+        for number in range(12):
+            await browser.post(f"/students/{number}/relation", data={"relation_text": "y" * 50_000})
+    assert await town.value("SELECT max(length(sealed)) FROM binding.drafts") < 200_000
+
+
+async def test_a_child_that_is_not_found_is_told_where_the_summary_leads_to(town: Town) -> None:
+    async with town.browser(await town.sign_in(CONTACT)) as browser:
+        for question, answer in (("relation", "mother"), ("level", LI.level), ("id", LI.national_id)):
+            field = "national_id" if question == "id" else question
+            await browser.post(f"/students/new/{question}", data={field: answer})
+        page = (await browser.post("/students/new/school", data={"school_id": "S-3"})).text
+    assert 'href="#school_id"' in page
+    assert 'id="school_id-error"' in page
+
+
+async def test_the_code_page_never_speaks_of_another_email_than_the_one_that_was_typed_last(town: Town) -> None:
+    token = await town.sign_in("+886912345678")
+    await town.fill(token, parent=make_parent_form(email="former@example.org"))
+    await town.do("POST", "/draft/email-code", token)
+    await town.do("PUT", "/draft/parent", token, **make_parent_form(email="typed@example.org"))
+    async with town.browser(token) as browser:
+        assert where(await browser.get("/check")) == "/parent/email-code"
+        assert where(await browser.get("/parent/email-code")) == "/parent"
+
+
 # --- after sending ---
 
 

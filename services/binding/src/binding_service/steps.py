@@ -41,14 +41,19 @@ Outcome: TypeAlias = "str | dict[str, object]"
 class Step:
     """A page of the application; a subclass says what it asks."""
 
-    #: Under this name the draft keeps what was typed.
     name: ClassVar[str]
     template: ClassVar[str]
     fields: ClassVar[tuple[str, ...]] = ()
-    #: Where a message stands that names no field.
+    #: Where a message stands that names no field, or one that is not on this page.
     error_field: ClassVar[str]
+    #: What else on the page a message may stand at.
+    other_places: ClassVar[tuple[str, ...]] = ()
     #: Codes are not kept.
     keeps: ClassVar[bool] = True
+
+    def kept_as(self, request: Request) -> str:  # noqa: ARG002 - for subclasses
+        """Under this name the draft keeps what was typed."""
+        return self.name
 
     async def back(self, visit: Visit) -> str | None:
         """The page before this one; None where there is none."""
@@ -81,14 +86,15 @@ class Step:
         known = await self.known(visit)
         if request.method == "POST":
             return await self._answer_form(visit)
-        return await self._page(visit, dict.fromkeys(self.fields, "") | known | visit.draft.typed.get(self.name, {}))
+        kept = visit.draft.typed.get(self.kept_as(request), {})
+        return await self._page(visit, dict.fromkeys(self.fields, "") | known | kept)
 
     async def _answer_form(self, visit: Visit) -> Response:
         form = await form_of(visit.request)
         typed = {field: form.get(field, "") for field in self.fields}
         action = form.get("action", "")
         if "language" in form or action == "back":
-            await self._keep(visit.binding, visit.session, typed)
+            await self._keep(visit.request, visit.session, typed)
             if "language" in form:
                 return in_language(visit.request.url.path, form["language"])
             return to(await self.back(visit) or "/")
@@ -100,8 +106,8 @@ class Step:
             return await self._page(visit, typed, error)
         if isinstance(outcome, dict):
             return await self._page(visit, typed, more=outcome)
-        if self.name in visit.draft.typed:
-            await drafts.keep_typed(visit.binding, visit.session, self.name, {})
+        if self.kept_as(visit.request) in visit.draft.typed:
+            await drafts.keep_typed(visit.binding, visit.session, self.kept_as(visit.request), {})
         return to(outcome)
 
     async def _page(
@@ -113,9 +119,15 @@ class Step:
         more: dict[str, object] | None = None,
     ) -> Response:
         values = await self.values(visit, typed)
-        errors = messages_at(error, self.error_field) if error else {}
+        errors = self._messages(error) if error else {}
         common = {"typed": typed, "errors": errors, "back": await self.back(visit), "step_form": True}
         return render(visit.session, self.template, error, **(common | values | (more or {})))
+
+    def _messages(self, error: BindingError) -> dict[str, str]:
+        """The messages of an error, each at a place that is on this page."""
+        places = (*self.fields, *self.other_places)
+        messages = messages_at(error, self.error_field)
+        return {field if field in places else self.error_field: text for field, text in messages.items()}
 
     async def _keep_for_later(self, request: Request) -> Response:
         """The login expired while the form was filled in: keep it where the same parent finds it again."""
@@ -123,9 +135,9 @@ class Step:
             session = await ended_session_of(request)
             if session is not None:
                 form = await form_of(request)
-                await self._keep(binding_of(request), session, {field: form.get(field, "") for field in self.fields})
+                await self._keep(request, session, {field: form.get(field, "") for field in self.fields})
         return ask_to_sign_in(request)
 
-    async def _keep(self, binding: Binding, session: Session, typed: dict[str, str]) -> None:
+    async def _keep(self, request: Request, session: Session, typed: dict[str, str]) -> None:
         if self.keeps:
-            await drafts.keep_typed(binding, session, self.name, typed)
+            await drafts.keep_typed(binding_of(request), session, self.kept_as(request), typed)

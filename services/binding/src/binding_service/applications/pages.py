@@ -46,6 +46,7 @@ class CheckStep(Step):
     template = "check.html"
     fields = ("typed", "strokes", "key")
     error_field = "signature"
+    other_places = ("students", "email")
 
     async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
         """The parent's data."""

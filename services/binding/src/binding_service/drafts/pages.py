@@ -102,6 +102,10 @@ class OtherRelationStep(RelationStep):
 
     name = "other_relation"
 
+    def kept_as(self, request: Request) -> str:
+        """What was typed about one child says nothing about another."""
+        return f"{self.name}:{request.path_params['student_id']}"
+
     async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
         """The list."""
         return "/students"
@@ -236,16 +240,21 @@ class ConsentStep(Step):
         return "/students"
 
     async def known(self, visit: Visit) -> dict[str, str]:
-        """Whether this version was accepted before."""
+        """The version that was accepted before."""
         _need_students(visit.draft)
         consent = visit.draft.consent
-        return {"agree": "yes"} if consent and consent.version == statement().version else {}
+        return {"agree": "yes", "version": consent.version} if consent else {}
 
-    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
-        """The statement, and whether it is a new version of one that was accepted."""
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:
+        """The statement, whether it is a new version of one that was accepted, and whether the box is ticked."""
         consent = visit.draft.consent
-        renewed = consent is not None and consent.version != statement().version
-        return {"statement": statement(language=current_language()), "renewed": renewed}
+        current = statement(language=current_language())
+        return {
+            "statement": current,
+            "renewed": consent is not None and consent.version != current.version,
+            # A tick is about the version under which it was made.
+            "agrees": typed["agree"] == "yes" and typed["version"] == current.version,
+        }
 
     async def take(self, visit: Visit, typed: dict[str, str]) -> str:
         """Accept it."""
@@ -342,7 +351,8 @@ class EmailCodeStep(Step):
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """Nothing; but a code has to be on its way."""
-        if visit.draft.parent is None or visit.draft.email_proof is None:
+        parent, proof = visit.draft.parent, visit.draft.email_proof
+        if parent is None or proof is None or proof.email != parent.email:
             raise StepMissingError(step="parent")
         return {}
 
@@ -350,7 +360,8 @@ class EmailCodeStep(Step):
         """Where the code went, how long it lives, when there may be another."""
         # Read anew: a code that was just tried has fewer tries left.
         proof = (await drafts.draft_of(visit.binding, visit.session)).email_proof
-        assert proof is not None  # noqa: S101 - see known
+        if proof is None:
+            raise StepMissingError(step="parent")
         expires_in, resend_in = await drafts.seconds_until(visit.binding, proof.expires_at, proof.resend_at)
         return {
             "email": mask_email(proof.email),

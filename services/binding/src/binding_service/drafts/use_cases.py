@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from shared.events import Language
 
 
+#: Characters that a draft keeps of pages which were left: a signature of 64 kB, and more than the other pages hold.
+MOST_TYPED = 80_000
+
+
 @dataclass(frozen=True, slots=True)
 class StudentForm:
     """Step 2 as it was typed."""
@@ -74,11 +78,16 @@ async def drop_moved_students(binding: Binding, session: Session) -> bool:
 
 
 async def keep_typed(binding: Binding, session: Session, page: str, typed: dict[str, str]) -> None:
-    """Keep what stands on a page that is left before it is complete; an empty one is forgotten."""
+    """Keep what stands on a page that is left before it is complete; an empty one is forgotten.
+
+    Of more than anybody types, the pages that were left first are forgotten.
+    """
     async with _editing(binding, session) as (_, draft):
         draft.typed = {name: fields for name, fields in draft.typed.items() if name != page}
         if any(typed.values()):
             draft.typed[page] = typed
+        while _size(draft.typed) > MOST_TYPED:
+            del draft.typed[next(iter(draft.typed))]
 
 
 async def schools(binding: Binding) -> list[asyncpg.Record]:
@@ -321,6 +330,10 @@ def person_hashes(binding: Binding, national_id: str) -> list[str]:
 
 
 # --- helpers ---
+
+
+def _size(typed: dict[str, dict[str, str]]) -> int:
+    return sum(len(page) + sum(map(len, fields.values())) for page, fields in typed.items())
 
 
 async def _fill_in_known_parent(binding: Binding, connection: Connection, session: Session, draft: Draft) -> None:
