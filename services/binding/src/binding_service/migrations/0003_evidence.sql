@@ -20,7 +20,9 @@ CREATE TABLE paper_forms (
 -- When the contact was proven: part of what is kept with a signature.
 ALTER TABLE sessions ADD COLUMN proven_at timestamptz NOT NULL DEFAULT present();
 
--- The school that the parent named: where a child is looked for when a refused application is sent again. Empty while
--- a process of the version before this one still writes.
+-- The school that the parent named: where a child is looked for when a refused application is sent again. Empty for a
+-- child that has moved since, whose new school nobody may learn that way, and while a process of the version before this
+-- one still writes.
 ALTER TABLE bindings ADD COLUMN school_id text;
-UPDATE bindings SET school_id = students.school_id FROM students WHERE students.id = bindings.student_id;
+UPDATE bindings SET school_id = schools.id FROM students JOIN schools ON schools.id = students.school_id
+WHERE students.id = bindings.student_id AND schools.name = bindings.school_name;
