@@ -398,6 +398,25 @@ async def test_a_child_that_moved_meanwhile_leaves_the_draft_before_it_is_sent(t
     assert LI.name not in page.text
 
 
+async def test_a_front_end_is_told_of_a_child_that_moved_and_sends_the_others(town: Town) -> None:
+    token = await town.sign_in(CONTACT)
+    await town.fill(token, (LI, WANG), PARENT_ID, make_parent_form())
+    await move_to_another_school(town, LI)
+    assert (await town.call("POST", "/applications", token, signature=SIGNATURE)).json()["code"] == "step_missing"
+    drafts = [await town.do("GET", "/draft", token) for _ in range(2)]
+    assert [draft["students_dropped"] for draft in drafts] == [True, False]
+    assert [[student["name"] for student in draft["students"]] for draft in drafts] == [[WANG.name]] * 2
+    await town.do("POST", "/applications", token, signature=SIGNATURE)
+
+
+async def test_to_look_at_a_draft_makes_none(town: Town) -> None:
+    token = await town.sign_in(CONTACT)
+    await town.do("GET", "/draft", token)
+    async with town.browser(token) as browser:
+        await browser.get("/students")
+    assert await town.value("SELECT count(*) FROM binding.drafts") == 0
+
+
 async def test_back_from_the_code_page_and_forward_again_is_no_dead_end(town: Town) -> None:
     token = await town.sign_in("+886912345678")
     await town.fill(token, (LI,), PARENT_ID, None)

@@ -338,6 +338,38 @@ async def test_a_request_that_only_asks_for_headers_does_nothing(town: Town) -> 
     assert (await town.do("GET", "/draft", token))["students"][0]["name"] == WANG.name
 
 
+async def test_a_refusal_that_was_cleared_is_not_taken_up_again(town: Town) -> None:
+    token = await town.apply()
+    refused = (await town.bindings(token))[0]["id"]
+    await town.decided(refused, "refuse", "關係不符")
+    await town.do("DELETE", "/bindings", token)
+    assert (await town.call("POST", f"/bindings/{refused}/again", token)).status_code == 404
+
+
+async def test_a_refused_child_is_one_too_many_like_any_other(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"students_per_application": 1})
+    token = await town.apply()
+    refused = (await town.bindings(token))[0]["id"]
+    await town.decided(refused, "refuse", "關係不符")
+    await town.fill_students(token, WANG)
+    answer = await town.call("POST", f"/bindings/{refused}/again", token)
+    assert [error["code"] for error in answer.json()["errors"]] == ["too_many_students"]
+    async with town.browser(token) as browser:
+        page = await browser.post(f"/bindings/{refused}/again")
+    assert page.status_code == 422
+    assert "一次最多申請 1 位學生" in page.text
+
+
+async def test_a_refused_child_whose_school_nobody_kept_has_to_be_named_again(town: Town) -> None:
+    token = await town.apply()
+    refused = (await town.bindings(token))[0]["id"]
+    await town.decided(refused, "refuse", "關係不符")
+    await town.db.execute("UPDATE binding.bindings SET school_id = NULL")
+    async with town.browser(token) as browser:
+        assert where(await browser.post(f"/bindings/{refused}/again")) == "/students"
+        assert "學籍資料已變更" in (await browser.get("/students")).text
+
+
 # --- the reader's language ---
 
 

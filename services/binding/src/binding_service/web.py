@@ -146,6 +146,5 @@ def error_page(request: Request, error: BindingError, status: int, headers: dict
         return to("/?expired=1")
     if isinstance(error, PasswordChangeDueError):
         return to("/account/password")
-    return PAGES.render(
-        "error.html", status=status, headers=headers, code=error.code, message=messages.message(error), signed_in=False
-    )
+    message = " ".join(messages.field_messages(error).values()) or messages.message(error)
+    return PAGES.render("error.html", status=status, headers=headers, code=error.code, message=message, signed_in=False)

@@ -98,6 +98,10 @@ class DraftState(BaseModel):
 
     id: UUID
     students: list[DraftStudentState]
+    students_dropped: bool = Field(
+        default=False,
+        description="True where children were taken out just now: they have left the school that was named.",
+    )
     consent_version: str | None
     parent: ParentState | None
     missing: Literal["students", "consent", "parent", "email_proof"] | None
@@ -211,6 +215,7 @@ async def prove_email(
 
 
 async def _draft_state(binding: Binding, session: Session) -> DraftState:
+    dropped = await drafts.drop_moved_students(binding, session)
     draft = await drafts.draft_of(binding, session)
     students = await drafts.students_of(binding, draft)
     return DraftState.model_validate(
@@ -227,6 +232,7 @@ async def _draft_state(binding: Binding, session: Session) -> DraftState:
                 }
                 for named, student in students
             ],
+            "students_dropped": dropped,
             "consent_version": draft.consent.version if draft.consent else None,
             "parent": await _parent_state(binding, session, draft),
             "missing": draft.missing(statement().version, session.contact),

@@ -126,12 +126,12 @@ async def people_of_contact(connection: Connection, contact_hash: str) -> list[a
 
 
 async def refused_of_contact(connection: Connection, contact_hash: str, binding_id: UUID) -> asyncpg.Record | None:
-    """A refused binding that this contact reaches: the child, the school that was named, the relation."""
+    """A refusal that this contact sees: the child, the relation, the school that was named (empty if not known)."""
     return await connection.fetchrow(
         """
-        SELECT student_id, school_id, relation, relation_text
+        SELECT student_id, coalesce(school_id, '') AS school_id, relation, relation_text
         FROM bindings JOIN application_contacts USING (application_id)
-        WHERE contact_hash = $1 AND bindings.id = $2 AND state = 'refused'
+        WHERE contact_hash = $1 AND bindings.id = $2 AND state = 'refused' AND NOT cleared
         """,
         contact_hash,
         binding_id,

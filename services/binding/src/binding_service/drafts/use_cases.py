@@ -70,11 +70,12 @@ async def students_of(binding: Binding, draft: Draft) -> list[tuple[DraftStudent
 
 async def drop_moved_students(binding: Binding, session: Session) -> bool:
     """Take those out of the draft that have left the school that was named; whether there were any."""
+    draft = await draft_of(binding, session)
+    if len(await students_of(binding, draft)) == len(draft.students):
+        return False
     async with _editing(binding, session) as (connection, draft):
-        present = [named for named, _ in await students(connection, draft)]
-        dropped = len(present) < len(draft.students)
-        draft.students = present
-        return dropped
+        draft.students = [named for named, _ in await students(connection, draft)]
+    return True
 
 
 async def keep_typed(binding: Binding, session: Session, page: str, typed: dict[str, str]) -> None:
@@ -145,12 +146,17 @@ async def change_relation(
 
 
 async def take_up_again(binding: Binding, session: Session, binding_id: UUID) -> None:
-    """Begin a new application for the child of a refused one, with all that was said then. Raises NotFoundError."""
+    """Begin a new application for the child of a refused one, with all that was said then.
+
+    A child that has left the school which was named then is dropped like any other. Raises NotFoundError and
+    InvalidFieldsError.
+    """
     async with _editing(binding, session) as (connection, draft):
         refused = await storage.refused_of_contact(connection, session.contact_hash, binding_id)
-        if refused is None or refused["school_id"] is None:
+        if refused is None:
             raise NotFoundError
         others = [student for student in draft.students if student.student_id != refused["student_id"]]
+        _refuse_too_many(binding, others, "students")
         draft.students = [*others, DraftStudent.model_validate(dict(refused))]
         await _fill_in_known_parent(binding, connection, session, draft)
 
@@ -173,9 +179,7 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
             raise InvalidFieldsError({"national_id": "already_in_draft"})
         if await storage.student_known_to_contact(connection, session.contact_hash, found["id"]):
             raise StudentKnownError(field="national_id", name=found["name"])
-        if len(draft.students) >= binding.settings.students_per_application:
-            limit = binding.settings.students_per_application
-            raise InvalidFieldsError({"national_id": "too_many_students"}, limit=limit)
+        _refuse_too_many(binding, draft.students, "national_id")
         named = _named(found["id"], form.school_id, form.relation, form.relation_text)
         draft.students = [*draft.students, named]
         draft.adding = None
@@ -330,6 +334,13 @@ def person_hashes(binding: Binding, national_id: str) -> list[str]:
 
 
 # --- helpers ---
+
+
+def _refuse_too_many(binding: Binding, present: list[DraftStudent], field: str) -> None:
+    """Raises InvalidFieldsError at ``field`` where one more child is one too many."""
+    limit = binding.settings.students_per_application
+    if len(present) >= limit:
+        raise InvalidFieldsError({field: "too_many_students"}, limit=limit)
 
 
 def _size(typed: dict[str, dict[str, str]]) -> int:
