@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.town import CHEN, LI, PARENT_ID, SIGNATURE, WANG, make_parent_form
+from binding_service.statements import statement
+from support.town import CHEN, LI, OTHER_PARENT_ID, PARENT_ID, SIGNATURE, WANG, make_parent_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -290,10 +291,15 @@ async def test_who_reaches_an_application_by_a_phone_that_was_only_typed_sends_n
 
 
 async def test_of_two_people_who_share_a_phone_nobodys_data_are_filled_in(town: Town) -> None:
-    phone = {"phone": "0912345678"}
-    await town.apply("one@example.org", **phone)
-    await town.apply("two@example.org", (CHEN,), parent_id="A800000014", **phone)
     token = await town.sign_in("+886912345678")
+    for email, child, parent_id in (("one@example.org", LI, PARENT_ID), ("two@example.org", CHEN, OTHER_PARENT_ID)):
+        await town.fill_students(token, child)
+        await town.do("PUT", "/draft/consent", token, version=statement().version)
+        await town.do("PUT", "/draft/parent/id", token, national_id=parent_id)
+        await town.do("PUT", "/draft/parent", token, **make_parent_form(email=email))
+        await town.do("POST", "/draft/email-code", token)
+        await town.do("POST", "/draft/email-proof", token, code=await town.code_for(email))
+        await town.do("POST", "/applications", token, signature=SIGNATURE)
     await town.fill_students(token, WANG)
     assert (await town.do("GET", "/draft", token))["parent"] is None
 

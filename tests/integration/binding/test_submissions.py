@@ -159,6 +159,16 @@ async def test_who_cannot_draw_types_the_name(town: Town) -> None:
     assert (await send(town, token, {"typed": " 林 淑芬 "})).status_code == 201
 
 
+async def test_a_slip_on_the_field_does_not_undo_the_name_that_was_typed(town: Town) -> None:
+    token = await ready(town)
+    form = {"key": "k", "strokes": json.dumps({"strokes": [[[1, 1]]]}), "typed": "林淑芬"}
+    async with town.browser(token) as browser:
+        assert (await browser.post("/check", data=form)).headers.get("location") == "/progress"
+    kept = await town.rows("SELECT id, signature_sealed FROM binding.applications")
+    place = f"applications:{kept[0]['id']}:signature"
+    assert json.loads(town.keys.store.unseal(kept[0]["signature_sealed"], place))["strokes"] == []
+
+
 async def test_five_megabytes_are_refused_before_they_are_read(town: Town) -> None:
     token = await ready(town)
     answer = await send(town, token, {"strokes": [[[100, 100]] * 500_000]})

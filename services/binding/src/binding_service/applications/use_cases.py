@@ -16,6 +16,7 @@ from binding_service.applications.domain import Applicant, BindingView
 from binding_service.applications.signed import SignedDocument, SignedStudent, document_hash
 from binding_service.drafts import storage as draft_storage
 from binding_service.drafts import use_cases as drafts
+from binding_service.drafts.domain import LONGEST_NAME
 from binding_service.errors import (
     InvalidFieldsError,
     NotFoundError,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+#: Of a typed signature; twice a name, for who puts spaces between the characters. What is longer is no name.
+LONGEST_TYPED = 2 * LONGEST_NAME
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -55,12 +59,12 @@ class Sent:
 
 
 def parse_signature(drawn: str, typed: str) -> Signature:
-    """A signature from a form: strokes as JSON, or a typed name. Raises InvalidFieldsError at ``signature``."""
+    """A signature from a form: strokes as JSON, a typed name, or both. Raises InvalidFieldsError at ``signature``."""
     if len(drawn.encode()) > domain.MAX_SIGNATURE_BYTES:
         raise InvalidFieldsError({"signature": "signature_too_large"})
     try:
         shape = json.loads(drawn) if drawn.strip() else {}
-        return Signature.model_validate({**shape, "typed": "" if shape.get("strokes") else typed.strip()})
+        return Signature.model_validate({**shape, "typed": typed.strip()[:LONGEST_TYPED]})
     except (ValidationError, TypeError, AttributeError, ValueError, RecursionError):
         raise InvalidFieldsError({"signature": "signature_malformed"}) from None
 
