@@ -258,6 +258,17 @@ async def test_the_code_page_never_speaks_of_another_email_than_the_one_that_was
         assert where(await browser.get("/parent/email-code")) == "/parent"
 
 
+async def test_an_account_that_is_opened_meanwhile_is_shown_before_it_is_signed_for(town: Town) -> None:
+    token = await town.sign_in("second@example.org")
+    await town.fill(token, [WANG])
+    await town.open_account(CONTACT)
+    async with town.browser(token) as browser:
+        assert "li***@example.org" in (await browser.get("/parent")).text
+        assert where(await browser.post("/parent", data={})) == "/check"
+        assert "li***@example.org" in (await browser.get("/check")).text
+        assert where(await browser.post("/check", data={"typed": "林淑芬"})) == "/progress"
+
+
 # --- after sending ---
 
 

@@ -321,8 +321,7 @@ class ParentStep(Step):
 
     async def take(self, visit: Visit, typed: dict[str, str]) -> str:
         """Keep it; an e-mail that is not proven yet gets a code."""
-        parent = await drafts.parent_of(visit.binding, visit.draft)
-        if parent is not None and parent.is_known:
+        if await drafts.confirm_parent(visit.binding, visit.session):
             return "/check"
         if await drafts.fill_parent(visit.binding, visit.session, **typed):
             return "/check"

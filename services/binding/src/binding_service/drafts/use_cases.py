@@ -230,15 +230,29 @@ async def name_parent(binding: Binding, session: Session, typed_id: str, client_
 
 
 async def parent_of(binding: Binding, draft: Draft) -> Parent | None:
-    """The parent of a draft; with an account, its name, e-mail and phone."""
-    if draft.parent is None or draft.parent.account_id is None:
-        return draft.parent
+    """The parent of a draft; with an account, also one that was opened meanwhile, its name, e-mail and phone."""
+    if draft.parent is None:
+        return None
     async with binding.database.connection() as connection:
-        account = await account_storage.by_id(connection, draft.parent.account_id)
+        account = await account_storage.of_person(connection, person_hashes(binding, draft.parent.national_id))
     if account is None:
-        return Parent(national_id=draft.parent.national_id)
+        return draft.parent
     values = {"name": account["name"], "email": account["login"], "phone": account["phone"]}
-    return draft.parent.model_copy(update=values)
+    return draft.parent.model_copy(update=values | {"account_id": account["id"]})
+
+
+async def confirm_parent(binding: Binding, session: Session) -> bool:
+    """Go on with the parent as it is known, also by an account that was opened meanwhile; False where data are missing.
+
+    Raises StepMissingError.
+    """
+    async with _editing(binding, session) as (connection, draft):
+        if draft.parent is None:
+            raise StepMissingError(step="parent")
+        account = await account_storage.of_person(connection, person_hashes(binding, draft.parent.national_id))
+        if account is not None:
+            draft.parent = Parent(national_id=draft.parent.national_id, account_id=account["id"])
+        return draft.parent.is_known
 
 
 async def fill_parent(binding: Binding, session: Session, name: str, email: str, phone: str) -> bool:
