@@ -286,12 +286,16 @@ async def test_an_email_that_is_not_the_contact_is_proven_by_a_code_before_sendi
     refused = await town.call("POST", "/applications", token, signature=SIGNATURE)
     assert (refused.status_code, refused.json()["code"]) == (409, "step_missing")
     assert (await town.do("GET", "/draft", token))["missing"] == "email_proof"
-    await town.do("POST", "/draft/email-code", token)
+    assert (await town.do("GET", "/draft", token))["email_code"] is None
+    asked = (await town.do("POST", "/draft/email-code", token))["email_code"]
+    assert (asked["expires_in"] > 3500, 50 < asked["resend_in"] <= 60, asked["tries_left"]) == (True, True, 5)
     code = await town.code_for("typed@example.org")
     wrong = await town.call("POST", "/draft/email-proof", token, code=f"{(int(code) + 1) % 1_000_000:06}")
     assert wrong.json()["code"] == "code_rejected"
+    assert (await town.do("GET", "/draft", token))["email_code"]["tries_left"] == 4
     assert (await town.call("POST", "/applications", token, signature=SIGNATURE)).status_code == 409
-    assert (await town.do("POST", "/draft/email-proof", token, code=code))["missing"] is None
+    proven = await town.do("POST", "/draft/email-proof", token, code=code)
+    assert (proven["missing"], proven["email_code"]) == (None, None)
     await town.do("POST", "/applications", token, signature=SIGNATURE)
 
 

@@ -93,6 +93,14 @@ class ParentState(BaseModel):
     email_proven: bool
 
 
+class EmailCodeState(BaseModel):
+    """The code that has to prove the draft's e-mail."""
+
+    expires_in: int = Field(description="Seconds for which the newest code works; 0 where none does.")
+    resend_in: int = Field(description="Seconds until another code may be asked for.")
+    tries_left: int
+
+
 class DraftState(BaseModel):
     """How far the application is. ``missing`` is the first step that is not complete; null when it can be sent."""
 
@@ -104,6 +112,7 @@ class DraftState(BaseModel):
     )
     consent_version: str | None
     parent: ParentState | None
+    email_code: EmailCodeState | None = Field(default=None, description="Where a code was asked for, until it came.")
     missing: Literal["students", "consent", "parent", "email_proof"] | None
 
 
@@ -235,9 +244,18 @@ async def _draft_state(binding: Binding, session: Session) -> DraftState:
             "students_dropped": dropped,
             "consent_version": draft.consent.version if draft.consent else None,
             "parent": await _parent_state(binding, session, draft),
+            "email_code": await _email_code_state(binding, draft),
             "missing": draft.missing(statement().version, session.contact),
         }
     )
+
+
+async def _email_code_state(binding: Binding, draft: Draft) -> dict[str, int] | None:
+    parent, proof = draft.parent, draft.email_proof
+    if parent is None or proof is None or proof.email != parent.email or proof.proven:
+        return None
+    expires_in, resend_in = await drafts.seconds_until(binding, proof.expires_at, proof.resend_at)
+    return {"expires_in": expires_in, "resend_in": resend_in, "tries_left": proof.tries_left}
 
 
 async def _parent_state(binding: Binding, session: Session, draft: Draft) -> dict[str, Any] | None:
