@@ -253,13 +253,16 @@ async def test_a_landline_with_an_extension_is_a_phone(town: Town) -> None:
     assert state["parent"]["phone_masked"].endswith("789")
 
 
-async def test_parents_id_numbers_verified_by_one_login_are_limited(
-    open_town: Callable[..., Awaitable[Town]],
+@pytest.mark.parametrize("setting", ["parent_per_login_hour", "parent_per_contact_day", "parent_per_address_hour"])
+async def test_parents_id_numbers_that_are_verified_are_limited(
+    open_town: Callable[..., Awaitable[Town]], setting: str
 ) -> None:
-    town = await open_town(binding={"parent_per_login_hour": 1})
-    token = await town.sign_in(CONTACT)
+    town = await open_town(binding={setting: 1})
+    token, again, other = [await town.sign_in(contact) for contact in (CONTACT, CONTACT, "wu@example.org")]
+    # Who has nothing in common with the first but what this limit counts.
+    second = {"parent_per_login_hour": token, "parent_per_contact_day": again, "parent_per_address_hour": other}
     await town.do("PUT", "/draft/parent/id", token, national_id=PARENT_ID)
-    answer = await town.call("PUT", "/draft/parent/id", token, national_id=OTHER_PARENT_ID)
+    answer = await town.call("PUT", "/draft/parent/id", second[setting], national_id=OTHER_PARENT_ID)
     assert (answer.status_code, answer.json()["code"]) == (429, "limited")
 
 
@@ -297,6 +300,15 @@ async def test_an_email_that_is_not_the_contact_is_proven_by_a_code_before_sendi
     proven = await town.do("POST", "/draft/email-proof", token, code=code)
     assert (proven["missing"], proven["email_code"]) == (None, None)
     await town.do("POST", "/applications", token, signature=SIGNATURE)
+
+
+async def test_an_email_that_is_proven_stays_so_whatever_another_tab_tries(town: Town) -> None:
+    token = await town.sign_in(PHONE)
+    await town.fill(token, parent=make_parent_form(email="typed@example.org"))
+    await town.do("POST", "/draft/email-code", token)
+    await town.do("POST", "/draft/email-proof", token, code=await town.code_for("typed@example.org"))
+    assert (await town.call("POST", "/draft/email-proof", token, code="123456")).json()["code"] == "code_rejected"
+    assert (await town.do("GET", "/draft", token))["missing"] is None
 
 
 async def test_another_email_after_the_proof_needs_a_proof_of_its_own(town: Town) -> None:

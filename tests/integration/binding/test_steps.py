@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from binding_service.statements import statement
-from support.town import CHEN, LI, OTHER_PARENT_ID, PARENT_ID, SIGNATURE, WANG, make_parent_form
+from support.town import (
+    CHEN,
+    LI,
+    OTHER_PARENT_ID,
+    PARENT_ID,
+    SIGNATURE,
+    WANG,
+    make_answers,
+    make_parent_form,
+    make_student_form,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -155,6 +165,18 @@ async def test_the_tries_that_are_left_are_told_before_they_are_used_up(
     assert "分鐘後再試" in answer.text
 
 
+async def test_the_tries_of_another_login_of_the_contact_count(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"match_per_contact_day": 3, "match_per_student_day": 2})
+    former = await town.sign_in(CONTACT)
+    for _ in range(2):
+        await town.call("POST", "/draft/students", former, **make_student_form(school_id="S-3"))
+    async with town.browser(await town.sign_in(CONTACT)) as browser:
+        for question, answer in zip(("relation", "level", "id"), make_answers(), strict=False):
+            await browser.post(f"/students/new/{question}", data=answer)
+        # Of the student's own limit, which others use up too, nothing is told.
+        assert "還可以查 1 次" in (await browser.get("/students/new/school")).text
+
+
 async def test_the_relation_to_a_child_on_the_list_can_be_changed(town: Town) -> None:
     token = await town.sign_in(CONTACT)
     await town.fill(token)
@@ -299,6 +321,29 @@ async def test_who_reaches_an_application_by_a_phone_that_was_only_typed_sends_n
     stranger = await town.sign_in("+886912345678")
     await town.fill_students(stranger, WANG)
     assert (await town.do("GET", "/draft", stranger))["parent"] is None
+
+
+async def test_what_has_been_done_is_ticked_on_the_progress_page(town: Town) -> None:
+    token = await town.apply()
+
+    async def ticks() -> int:
+        async with town.browser(token) as browser:
+            return (await browser.get("/progress")).text.count('<li class="done">')
+
+    assert await ticks() == 1
+    await town.decided((await town.bindings(token))[0]["id"])
+    assert await ticks() == 2
+    await town.do("PUT", "/account/password", token, password="a long walk to school")
+    assert await ticks() == 3
+
+
+async def test_the_progress_leads_back_to_a_child_that_is_half_named(town: Town) -> None:
+    async with town.browser(await town.apply()) as browser:
+        assert 'href="/students/new"' in (await browser.get("/progress")).text
+        await browser.post("/students/new/relation", data={"relation": "mother"})
+        page = (await browser.get("/progress")).text
+        assert 'href="/students"' in page
+        assert "繼續填寫申請" in page
 
 
 async def test_of_two_people_who_share_a_phone_nobodys_data_are_filled_in(town: Town) -> None:

@@ -20,7 +20,7 @@ from binding_service.app import make_app
 from binding_service.applications import storage, streams, watching
 from local_stack.processes import Child, accepts_connections, free_port
 from support.serving import eventually, serving, wait_until_ready
-from support.town import LI, OTHER_PARENT_ID, TLS, WANG
+from support.town import LI, OTHER_PARENT_ID, PARENT_ID, TLS, WANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -251,6 +251,14 @@ async def test_who_is_not_signed_in_gets_a_plain_401(town: Town) -> None:
         answer = await browser.get("/progress/events")
     assert (answer.status_code, answer.text) == (401, "not_signed_in")
     assert (await town.call("GET", "/bindings/events")).json()["code"] == "not_signed_in"
+
+
+async def test_who_has_a_first_password_to_change_gets_a_plain_403(town: Town) -> None:
+    await town.open_account()
+    answer = await town.call("POST", "/account/sessions", login="lin@example.org", password=PARENT_ID[-6:])
+    async with town.browser(answer.json()["token"]) as browser:
+        refused = await browser.get("/progress/events")
+    assert (refused.status_code, refused.text) == (403, "password_change_due")
 
 
 async def test_a_quiet_stream_shows_that_it_lives(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
