@@ -43,6 +43,8 @@ class Step:
 
     name: ClassVar[str]
     template: ClassVar[str]
+    #: The page before this one; None where there is none.
+    previous: ClassVar[str | None] = None
     fields: ClassVar[tuple[str, ...]] = ()
     #: Where a message stands that names no field, or one that is not on this page.
     error_field: ClassVar[str]
@@ -51,19 +53,19 @@ class Step:
     #: Codes are not kept.
     keeps: ClassVar[bool] = True
 
-    def kept_as(self, request: Request) -> str:  # noqa: ARG002 - for subclasses
+    def kept_as(self, request: Request) -> str:
         """Under this name the draft keeps what was typed."""
         return self.name
 
     async def back(self, visit: Visit) -> str | None:
-        """The page before this one; None where there is none."""
-        raise NotImplementedError
+        """Where 返回 leads."""
+        return self.previous
 
-    async def known(self, visit: Visit) -> dict[str, str]:  # noqa: ARG002 - for subclasses
+    async def known(self, visit: Visit) -> dict[str, str]:
         """What was answered before, by field. Raises StepMissingError where an earlier page has to come first."""
         return {}
 
-    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - for subclasses
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:
         """What else the template shows."""
         return {}
 
@@ -71,7 +73,7 @@ class Step:
         """Accept the answers; the page that comes next. Raises BindingError."""
         raise NotImplementedError
 
-    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:  # noqa: ARG002
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:
         """Do what another button asks. Raises BindingError."""
         return {}
 

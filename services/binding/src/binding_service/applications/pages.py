@@ -44,13 +44,10 @@ class CheckStep(Step):
 
     name = "check"
     template = "check.html"
+    previous = "/parent"
     fields = ("typed", "strokes", "key")
     error_field = "signature"
     other_places = ("students", "email")
-
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The parent's data."""
-        return "/parent"
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """Nothing; but all that is asked before has to be there."""
@@ -59,7 +56,7 @@ class CheckStep(Step):
             raise StepMissingError(step=missing)
         return {}
 
-    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:
         """All that is signed."""
         return {
             "students": await drafts.students_of(visit.binding, visit.draft),

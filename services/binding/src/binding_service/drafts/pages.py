@@ -83,7 +83,7 @@ class RelationStep(Step):
         adding = visit.draft.adding
         return {"relation": adding.relation, "relation_text": adding.relation_text} if adding else {}
 
-    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:
         """The two groups of relations."""
         return {
             "first": not visit.draft.students,
@@ -106,10 +106,6 @@ class OtherRelationStep(RelationStep):
         """What was typed about one child says nothing about another."""
         return f"{self.name}:{request.path_params['student_id']}"
 
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The list."""
-        return "/students"
-
     async def known(self, visit: Visit) -> dict[str, str]:
         """What was chosen before."""
         student_id = visit.request.path_params["student_id"]
@@ -130,12 +126,9 @@ class LevelStep(Step):
 
     name = "level"
     template = "level.html"
+    previous = "/students/new/relation"
     fields = ("level",)
     error_field = "level"
-
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The relation."""
-        return "/students/new/relation"
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """What was chosen before."""
@@ -152,22 +145,19 @@ class StudentIdStep(Step):
 
     name = "student_id"
     template = "student_id.html"
+    previous = "/students/new/level"
     fields = ("national_id",)
     error_field = "national_id"
-
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The level."""
-        return "/students/new/level"
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """What was typed before."""
         return {"national_id": visit.draft.adding.national_id} if visit.draft.adding else {}
 
-    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:
         """Nothing was verified yet."""
         return {"checked": False}
 
-    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:  # noqa: ARG002
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:
         """驗證: only check its form and check digit."""
         drafts.check_id_number(typed["national_id"], "national_id")
         return {"checked": True}
@@ -183,12 +173,9 @@ class SchoolStep(Step):
 
     name = "school"
     template = "school.html"
+    previous = "/students/new/id"
     fields = ("school_id", "wanted")
     error_field = "school_id"
-
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The ID number."""
-        return "/students/new/id"
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """Nothing; but the questions before it have to be answered."""
@@ -206,7 +193,7 @@ class SchoolStep(Step):
         left = await limits.matches_left(visit.binding, visit.session, client_address(visit.request))
         return {"adding": adding, "schools": found, "all_schools": len(schools), "tries_left": left}
 
-    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:  # noqa: ARG002
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:
         """Search: only show the schools that match."""
         return {}
 
@@ -232,12 +219,9 @@ class ConsentStep(Step):
 
     name = "consent"
     template = "consent.html"
+    previous = "/students"
     fields = ("agree", "version")
     error_field = "agree"
-
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The students."""
-        return "/students"
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """The version that was accepted before."""
@@ -270,12 +254,9 @@ class ParentIdStep(Step):
 
     name = "parent_id"
     template = "parent_id.html"
+    previous = "/consent"
     fields = ("parent_id",)
     error_field = "parent_id"
-
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The consent."""
-        return "/consent"
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """Nothing: an ID number is not shown again."""
@@ -294,12 +275,9 @@ class ParentStep(Step):
 
     name = "parent"
     template = "parent.html"
+    previous = "/consent"
     fields = ("name", "email", "phone")
     error_field = "email"
-
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The consent."""
-        return "/consent"
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """What was typed before; the contact of this login stands in for what was not."""
@@ -313,7 +291,7 @@ class ParentStep(Step):
             "phone": parent.phone or (session.contact if session.channel == "sms" else ""),
         }
 
-    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:
         """The parent as far as it is known."""
         parent = await drafts.parent_of(visit.binding, visit.draft)
         assert parent is not None  # noqa: S101 - see known
@@ -340,13 +318,10 @@ class EmailCodeStep(Step):
 
     name = "email_code"
     template = "email_code.html"
+    previous = "/parent"
     fields = ("code", "request_id")
     error_field = "code"
     keeps = False
-
-    async def back(self, visit: Visit) -> str | None:  # noqa: ARG002 - see Step
-        """The parent's data."""
-        return "/parent"
 
     async def known(self, visit: Visit) -> dict[str, str]:
         """Nothing; but a code has to be on its way."""
@@ -355,7 +330,7 @@ class EmailCodeStep(Step):
             raise StepMissingError(step="parent")
         return {}
 
-    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:  # noqa: ARG002 - see Step
+    async def values(self, visit: Visit, typed: dict[str, str]) -> dict[str, object]:
         """Where the code went, how long it lives, when there may be another."""
         # Read anew: a code that was just tried has fewer tries left.
         proof = (await drafts.draft_of(visit.binding, visit.session)).email_proof
@@ -370,7 +345,7 @@ class EmailCodeStep(Step):
             "request_id": uuid4(),
         }
 
-    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:  # noqa: ARG002
+    async def act(self, visit: Visit, action: str, typed: dict[str, str]) -> Outcome:
         """Send another code."""
         await drafts.send_email_code(
             visit.binding, visit.session, client_address(visit.request), current_language(), uuid4()
