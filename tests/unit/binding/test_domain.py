@@ -35,6 +35,16 @@ def test_a_name_is_kept_as_typed_with_its_spaces_in_order(typed: str, kept: str)
     assert domain.clean_name(typed) == kept
 
 
+@pytest.mark.parametrize("wanted", ["", "臺北", "台北 中正", "中正　市立", "ＡＢＣ", "abc"])
+def test_a_school_is_found_by_parts_of_its_name_however_they_are_written(wanted: str) -> None:
+    assert domain.school_matches("臺北市立中正國小 ABC 分校", wanted)
+
+
+@pytest.mark.parametrize("wanted", ["中正 國中", "新北", "台北 大同"])
+def test_a_school_whose_name_lacks_a_part_is_not_found(wanted: str) -> None:
+    assert not domain.school_matches("臺北市立中正國小", wanted)
+
+
 @pytest.mark.parametrize("typed", ["", " \u3000 ", "林" * 51, "林\x00", "林\x1b[31m"])
 def test_what_is_no_name_is_refused(typed: str) -> None:
     assert domain.clean_name(typed) is None

@@ -296,7 +296,7 @@ async def _applicant(binding: Binding, connection: Connection, session: Session,
 
 async def _is_account_holder(connection: Connection, session: Session, account: asyncpg.Record) -> bool:
     """Whether the login proves a contact of the account's: its e-mail, or one proven together with its e-mail."""
-    if session.account_id == account["id"] or session.contact == account["login"]:
+    if session.contact == account["login"]:
         return True
     return await storage.proven_with(connection, session.contact_hash, account["person_hash"], account["login"])
 
