@@ -162,6 +162,7 @@ async def test_the_tries_that_are_left_are_told_before_they_are_used_up(
             assert f"還可以查 {left} 次" in (await browser.get("/students/new/school")).text
             answer = await browser.post("/students/new/school", data={"school_id": "S-3"})
     assert answer.status_code == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 3601
     assert "分鐘後再試" in answer.text
 
 
@@ -194,7 +195,10 @@ async def test_who_does_not_agree_is_asked_once_and_leaves_nothing(town: Town) -
     await town.fill(token)
     async with town.browser(token) as browser:
         assert "刪除" in (await browser.get("/leave")).text
-        assert "已刪除" in (await browser.post("/leave")).text
+        goodbye = await browser.post("/leave")
+        assert "已刪除" in goodbye.text
+    taken_back = [each for each in goodbye.headers.get_list("set-cookie") if "Max-Age=0" in each]
+    assert {each.partition("=")[0] for each in taken_back} == {"kinbind-session", "kinbind-attempt", "kinbind-return"}
     assert await town.value("SELECT count(*) FROM binding.drafts") == 0
 
 
