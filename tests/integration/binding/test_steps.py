@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from binding_service.logins.storage import EXPIRED
 from binding_service.statements import statement
 from support.town import (
     CHEN,
@@ -49,6 +50,7 @@ async def test_each_question_leads_to_the_next(town: Town) -> None:
             assert where(await browser.get("/students/new")) == f"/students/new/{question}"
             assert where(await browser.post(f"/students/new/{question}", data=answer)) == following
         assert LI.name in (await browser.get("/students")).text
+        assert where(await browser.get("/students/new")) == "/students/new/relation"
 
 
 async def test_an_answer_stands_there_again_on_the_way_back_and_on_another_device(town: Town) -> None:
@@ -107,6 +109,21 @@ async def test_an_expired_login_leads_back_with_what_was_typed(town: Town, clock
         page = (await browser.get("/parent")).text
         for value in half.values():
             assert f'value="{value}"' in page
+
+
+@pytest.mark.parametrize(("hours", "is_kept"), [(13, True), (37, False)])
+async def test_an_expired_login_keeps_what_was_typed_for_a_day(
+    town: Town, clock: Clock, hours: int, *, is_kept: bool
+) -> None:
+    token = await town.sign_in(CONTACT)
+    await town.fill(token)
+    await clock.shift(timedelta(hours=hours))
+    for purge in EXPIRED:
+        await town.db.execute(f"SET search_path = binding; {purge}; RESET search_path")
+    async with town.browser(token) as browser:
+        await browser.post("/parent", data={"name": "林淑芬"})
+    async with town.browser(await town.sign_in(CONTACT)) as browser:
+        assert ("林淑芬" in (await browser.get("/parent")).text) is is_kept
 
 
 async def test_an_expired_login_shows_and_changes_nothing_else(town: Town, clock: Clock) -> None:
