@@ -92,8 +92,7 @@ async def test_a_page_without_a_session_leads_to_the_start(town: Town) -> None:
     async with town.browser() as browser:
         for path in GUARDED:
             answer = await browser.get(path)
-            expected = "/?expired=1" if path == "/code" else "/"
-            assert (answer.status_code, answer.headers["location"]) == (303, expected), path
+            assert (answer.status_code, answer.headers["location"]) == (303, "/"), path
         for path in ("/account", "/account/password"):
             assert (await browser.get(path)).headers["location"] == "/account/sign-in"
         assert "登入已逾時" in (await browser.get("/?expired=1")).text

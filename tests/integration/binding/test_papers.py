@@ -184,3 +184,16 @@ async def test_without_fonts_the_form_is_away_and_everything_else_goes_on(
         page = await browser.get(f"/applications/{application}/form.pdf")
     assert page.status_code == 503
     assert "申請書暫時無法產生" in page.text
+
+
+async def test_the_forms_of_one_contact_are_limited(
+    open_town: Callable[..., Awaitable[Town]], font_folders: list[Path]
+) -> None:
+    fonts = [str(folder) for folder in font_folders]
+    town = await open_town(binding={"font_paths": fonts, "paper_forms_per_contact_hour": 1})
+    token = await town.apply()
+    await form_of(town, token)
+    application = (await town.bindings(token))[0]["application_id"]
+    answer = await town.call("GET", f"/applications/{application}/form", token)
+    assert (answer.status_code, answer.json()["code"]) == (429, "limited")
+    assert int(answer.headers["retry-after"]) > 3000

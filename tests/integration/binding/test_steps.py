@@ -381,6 +381,47 @@ async def test_of_two_people_who_share_a_phone_nobodys_data_are_filled_in(town: 
     assert (await town.do("GET", "/draft", token))["parent"] is None
 
 
+async def test_two_parents_who_share_a_phone_apply_for_one_child(town: Town) -> None:
+    phone = "+886912345678"
+    for email, parent_id in (("one@example.org", PARENT_ID), ("two@example.org", OTHER_PARENT_ID)):
+        token = await town.sign_in(phone)
+        await town.fill_students(token, LI)
+        await town.fill(token, [], parent_id, make_parent_form(email=email))
+        await town.do("POST", "/draft/email-code", token)
+        await town.do("POST", "/draft/email-proof", token, code=await town.code_for(email))
+        await town.do("POST", "/applications", token, signature=SIGNATURE)
+    assert [each["state"] for each in await town.bindings(token)] == ["pending", "pending"]
+    again = await town.sign_in("one@example.org")
+    refused = await town.call("POST", "/draft/students", again, **make_student_form(LI))
+    assert refused.json()["code"] == "student_known"
+
+
+async def test_another_persons_id_number_takes_signature_and_proof_away(town: Town) -> None:
+    token = await town.sign_in("+886912345678")
+    await town.fill(token, parent=make_parent_form())
+    await town.do("POST", "/draft/email-code", token)
+    await town.do("POST", "/draft/email-proof", token, code=await town.code_for(CONTACT))
+    async with town.browser(token) as browser:
+        await browser.post("/check", data={"typed": "林淑芬", "action": "back"})
+        await town.do("PUT", "/draft/parent/id", token, national_id=PARENT_ID)
+        assert 'value="林淑芬"' in (await browser.get("/check")).text
+        await town.do("PUT", "/draft/parent/id", token, national_id=OTHER_PARENT_ID)
+        assert (await town.do("GET", "/draft", token))["missing"] == "email_proof"
+        await town.do("PUT", "/draft/parent/id", token, national_id=PARENT_ID)
+        await town.do("POST", "/draft/email-code", token)
+        await town.do("POST", "/draft/email-proof", token, code=await town.code_for(CONTACT))
+        assert 'value="林淑芬"' not in (await browser.get("/check")).text
+
+
+async def test_taking_up_a_refusal_is_a_look_at_the_child(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"match_per_contact_day": 3})
+    token = await town.apply()
+    binding = (await town.bindings(token))[0]["id"]
+    await town.decided(binding, "refuse", "關係不符")
+    answers = [(await town.call("POST", f"/bindings/{binding}/again", token)).status_code for _ in range(3)]
+    assert answers == [204, 204, 429]
+
+
 async def test_a_refused_child_is_sent_again_alone_and_the_refusal_goes(town: Town) -> None:
     token = await town.sign_in(CONTACT)
     await apply_for(town, token, LI, WANG)

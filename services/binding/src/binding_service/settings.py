@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
@@ -14,6 +14,9 @@ from shared.settings import ServiceSettings
 #: fonts-cns11643-sung, fonts-babelstone-han.
 DEBIAN_FONTS = Path("/usr/share/fonts")
 FONT_FOLDERS = ("opentype/noto", "truetype/dejavu", "truetype/hanazono", "truetype/cns11643", "truetype/babelstone")
+
+
+LOCAL_URL = "http://localhost:8002"
 
 
 class Settings(ServiceSettings):
@@ -27,7 +30,9 @@ class Settings(ServiceSettings):
     )
     port: int = Field(default=8002, description="The parents' pages and the API.")
     public_url: str = Field(
-        default="http://localhost:8002", description="Where parents and schools reach the pages: stands in QR codes."
+        default=LOCAL_URL,
+        validate_default=True,
+        description="Where parents and schools reach the pages: stands in the QR code of every paper form.",
     )
     allowed_origins: list[str] = Field(default=[], description="Front ends that may call with the cookie, as JSON.")
     key_binding_store: SecretStr = Field(default=SecretStr(""), description="Seals IDs, signatures and drafts at rest.")
@@ -62,6 +67,9 @@ class Settings(ServiceSettings):
         default=20, ge=1, description="Parents' ID numbers verified by one contact a day."
     )
     parent_per_address_hour: int = Field(default=100, ge=1, description="The same by one client address an hour.")
+    paper_forms_per_contact_hour: int = Field(
+        default=30, ge=1, description="Paper forms made for one contact in any hour."
+    )
     first_password_days: int = Field(default=14, ge=1, description="Days for which the first password works.")
     first_password_tries: int = Field(default=5, ge=1, description="Wrong tries that end the first password.")
     sign_in_per_login_hour: int = Field(default=20, ge=1, description="Sign-ins tried for one account in any hour.")
@@ -72,3 +80,11 @@ class Settings(ServiceSettings):
         default=[DEBIAN_FONTS / folder for folder in FONT_FOLDERS],
         description="Folders with the fonts of the paper form, as JSON. Without them it answers 503.",
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_known_in_production(cls, url: str, info: ValidationInfo) -> str:
+        if info.data.get("environment") == "production" and url == LOCAL_URL:
+            msg = "must be set in production: a form that was printed keeps its QR code"
+            raise ValueError(msg)
+        return url

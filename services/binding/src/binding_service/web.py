@@ -143,7 +143,7 @@ def error_page(request: Request, error: BindingError, status: int, headers: dict
     if isinstance(error, NotSignedInError):
         return ask_to_sign_in(request)
     if isinstance(error, NoAttemptError):
-        return to("/?expired=1")
+        return to("/?expired=1" if cookie_name(request, ATTEMPT_COOKIE) in request.cookies else "/")
     if isinstance(error, PasswordChangeDueError):
         return to("/account/password")
     message = " ".join(messages.field_messages(error).values()) or messages.message(error)

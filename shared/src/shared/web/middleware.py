@@ -151,15 +151,23 @@ class SameOrigin:
 
     def _is_forged(self, headers: Headers) -> bool:
         origin = headers.get("origin")
-        if origin in self._allowed or "authorization" in headers:
+        if origin in self._allowed or headers.get("authorization", "").lower().startswith("bearer "):
             return False
         site = headers.get("sec-fetch-site")
         if site is not None:
             return site not in {"same-origin", "none"}
         source = origin or headers.get("referer")
         if source is not None:
-            return urlsplit(source).netloc != headers.get("host")
+            return _host_of(source) != headers.get("host")
         return "cookie" in headers
+
+
+def _host_of(url: str) -> str | None:
+    """The host and port of an address; None for what is no address."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
 
 
 def say_too_large(_: Request) -> Response:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from binding_service import labels
@@ -14,7 +14,7 @@ from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
 from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
 from binding_service.applications.streams import StateStream
-from binding_service.doors import pdf_response
+from binding_service.doors import client_address, pdf_response
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import NotFoundError
 from shared.events import Language, Signature
@@ -108,8 +108,8 @@ async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
 
 
 @router.post("/bindings/{binding_id}/again", status_code=204, summary="Begin anew for the child of a refusal")
-async def send_again(binding: Parts, session: SignedIn, binding_id: UUID) -> Response:
-    await drafts.take_up_again(binding, session, binding_id)
+async def send_again(request: Request, binding: Parts, session: SignedIn, binding_id: UUID) -> Response:
+    await drafts.take_up_again(binding, session, binding_id, client_address(request))
     return Response(status_code=204)
 
 

@@ -13,7 +13,7 @@ from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
 from binding_service.applications.domain import fingerprint
 from binding_service.applications.streams import StateStream
-from binding_service.doors import binding_of, pdf_response, request_id_of, session_in_force
+from binding_service.doors import binding_of, client_address, pdf_response, request_id_of, session_in_force
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import (
     InvalidFieldsError,
@@ -158,7 +158,7 @@ def _verify_page(
 @signed_in
 async def send_again(request: Request, session: Session) -> Response:
     """Begin anew for the child of a refusal, with all that was said then."""
-    await drafts.take_up_again(binding_of(request), session, request.path_params["binding_id"])
+    await drafts.take_up_again(binding_of(request), session, request.path_params["binding_id"], client_address(request))
     return to("/students")
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from binding_service.applications import storage
 from binding_service.applications.signed import SignedDocument
+from binding_service.drafts import limits
 from binding_service.drafts.domain import mask_name
 from binding_service.errors import InvalidFieldsError, NotFoundError
 
@@ -54,12 +55,13 @@ class Genuine:
 async def paper_form(binding: Binding, session: Session, application_id: UUID, language: Language) -> Paper:
     """The paper form of an application that this contact reaches; masked for one that was never proven in it.
 
-    Raises NotFoundError, PaperUnavailableError.
+    Raises NotFoundError, LimitedError, PaperUnavailableError.
     """
     async with binding.database.connection() as connection:
         row = await storage.signed_document(connection, session.contact_hash, application_id)
     if row is None:
         raise NotFoundError
+    await limits.count_paper_form(binding, session)
     document = _document(binding, application_id, row["signed_sealed"])
     verify_url = f"{binding.settings.public_url.rstrip('/')}/verify?hash={row['signed_hash']}"
     masked = not row["proven"]

@@ -1,4 +1,7 @@
-"""How often a child or a parent may be looked up: the form must not tell strangers where a child goes to school."""
+"""How often a child or a parent may be looked up, or a form be printed.
+
+The pages must not tell strangers where a child goes to school, and one must not make everybody wait.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,17 @@ async def count_match(binding: Binding, session: Session, national_id: str, clie
         binding.keys.hashes.digest("national-id", national_id),
     )
     await _count(binding, [*_of_asker(binding, session, client_address), student])
+
+
+async def count_look(binding: Binding, session: Session, client_address: str) -> None:
+    """Count a look at a child that this contact has named before. Raises LimitedError."""
+    await _count(binding, _of_asker(binding, session, client_address))
+
+
+async def count_paper_form(binding: Binding, session: Session) -> None:
+    """Count a paper form, which takes its time to be made. Raises LimitedError."""
+    limit = Limit("paper-contact", binding.settings.paper_forms_per_contact_hour, HOUR)
+    await _count(binding, [(limit, session.contact_hash)])
 
 
 async def matches_left(binding: Binding, session: Session, client_address: str) -> int:

@@ -124,6 +124,8 @@ async def describe_new_student(binding: Binding, session: Session, **answers: st
         wrong["level"] = "choose"
     if wrong:
         raise InvalidFieldsError(wrong)
+    if answers.get("relation", "other") != "other":
+        answers["relation_text"] = ""
     if "national_id" in answers:
         answers["national_id"] = check_id_number(answers["national_id"], "national_id")
     async with _editing(binding, session) as (_, draft):
@@ -145,12 +147,13 @@ async def change_relation(
         draft.students = [named if student is chosen else student for student in draft.students]
 
 
-async def take_up_again(binding: Binding, session: Session, binding_id: UUID) -> None:
+async def take_up_again(binding: Binding, session: Session, binding_id: UUID, client_address: str) -> None:
     """Begin a new application for the child of a refused one, with all that was said then.
 
-    A child that has left the school which was named then is dropped like any other. Raises NotFoundError and
-    InvalidFieldsError.
+    It shows the child's class of today, so it counts as a look-up. A child that has left the school which was named
+    then is dropped like any other. Raises NotFoundError, LimitedError and InvalidFieldsError.
     """
+    await limits.count_look(binding, session, client_address)
     async with _editing(binding, session) as (connection, draft):
         refused = await storage.refused_of_contact(connection, session.contact_hash, binding_id)
         if refused is None:
@@ -177,7 +180,10 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
             raise NoMatchError(field="national_id")
         if any(student.student_id == found["id"] for student in draft.students):
             raise InvalidFieldsError({"national_id": "already_in_draft"})
-        if await storage.student_known_to_contact(connection, session.contact_hash, found["id"]):
+        # Two parents may share a phone, so only an e-mail says who asks; the others are told when they send.
+        if session.channel == "email" and await storage.student_known_to_contact(
+            connection, session.contact_hash, found["id"]
+        ):
             raise StudentKnownError(field="national_id", name=found["name"])
         _refuse_too_many(binding, draft.students, "national_id")
         named = _named(found["id"], form.school_id, form.relation, form.relation_text)
@@ -224,6 +230,10 @@ async def name_parent(binding: Binding, session: Session, typed_id: str, client_
     async with _editing(binding, session) as (connection, draft):
         account = await account_storage.of_person(connection, person_hashes(binding, national_id))
         former = draft.parent
+        if former is not None and former.national_id != national_id:
+            # What somebody else has signed and proven is not this person's.
+            draft.email_proof = None
+            draft.typed.pop("check", None)
         draft.parent = Parent(national_id=national_id, account_id=account["id"] if account else None)
         if account is None and former is not None and former.account_id is None and not former.known:
             draft.parent = former.model_copy(update={"national_id": national_id})
