@@ -55,6 +55,7 @@ EVERYBODY = [
     Eyes(3, "en", DESK),
     Eyes(4, "vi", PHONE, scheme="dark"),
     Eyes(5, "id", PHONE),
+    Eyes(6, "zh-TW", DESK, has_scripts=False),
 ]
 
 
