@@ -33,6 +33,8 @@ DATA: dict[type[Event], dict[str, Any]] = {
     events.BindingApproved: {**ENDED, "opens_account": True},
     events.BindingRefused: ENDED,
     events.BindingWithdrawn: ENDED,
+    events.BindingRevoked: ENDED,
+    events.PaperApplicationRejected: {"problems": {"email": "bad_email"}},
     events.AccountOpened: {"language": "id", "first_password_until": MOMENT, "for_notify": "k1.AAAA"},
     events.SchoolUpdated: {
         "revision": 3,
@@ -55,7 +57,26 @@ DATA: dict[type[Event], dict[str, Any]] = {
         "active": True,
         "for_review": "k1.AAAA",
     },
+    events.ClassRosterUpdated: {"revision": 3, "school_id": "school-1", "for_review": "k1.AAAA"},
     events.DecisionMade: {"outcome": "refuse", "decided_by": "teacher-1", "for_binding": "k1.AAAA"},
+    events.UnbindingDecided: {"decided_by": "admin-1", "for_binding": "k1.AAAA"},
+    events.PaperApplicationEntered: {
+        "school_id": "school-1",
+        "student_id": "student-1",
+        "entered_by": "admin-1",
+        "language": "vi",
+        "statement_version": "2026-12",
+        "signed_on": MOMENT.date(),
+        "for_binding": "k1.AAAA",
+    },
+    events.ReviewReminderDue: {
+        "kind": "reminder",
+        "day": MOMENT.date(),
+        "language": "zh-TW",
+        "waiting": 3,
+        "oldest_days": 4,
+        "for_notify": "k1.AAAA",
+    },
 }
 
 

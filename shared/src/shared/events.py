@@ -9,7 +9,7 @@ event. Schemas are stored under ``tests/contract/schemas``; they may grow, never
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID, uuid4
 
@@ -160,8 +160,27 @@ class Signature(Model):
     typed: str = Field(default="", max_length=100, description="The name as typed, where there are no strokes.")
 
 
+class RosterGuardian(Model):
+    """A guardian of the child whom the school's roster knows, compared with the parent who applies.
+
+    A comparison is null where the roster does not have that part.
+    """
+
+    name: str
+    role: Literal["parent", "guardian", "relative"]
+    email_masked: str = ""
+    phone_masked: str = ""
+    same_name: bool
+    same_national_id: bool | None = None
+    same_email: bool | None = None
+    same_phone: bool | None = None
+
+
 class BindingToReview(Model):
-    """For review: what a homeroom teacher needs to decide."""
+    """For review: what a homeroom teacher needs to decide. ``guardians`` are those of the child in the roster.
+
+    ID number and contacts stand here whole too: a teacher who needs them sees them, and that is written down.
+    """
 
     student_name: str
     parent_name: str
@@ -170,10 +189,17 @@ class BindingToReview(Model):
     email_masked: str
     phone_masked: str
     signature: Signature
+    national_id: str = ""
+    email: str = ""
+    phone: str = ""
+    guardians: list[RosterGuardian] = []
 
 
 class BindingSubmittedData(Model):
-    """One child of an application waits for its homeroom teacher."""
+    """One child of an application waits for its homeroom teacher; told again, with a higher version, when that changed.
+
+    A decision that was taken on an earlier version has not been applied, and waits to be taken anew.
+    """
 
     version: int = Field(description="Grows with each change of the binding; the highest one is the truth.")
     application_id: UUID
@@ -184,6 +210,16 @@ class BindingSubmittedData(Model):
     relation: Relation
     submitted_at: AwareDatetime
     statement_version: str
+    on_paper: bool = Field(default=False, description="It came on paper; the school's administrator entered it.")
+    paper_entry_id: UUID | None = Field(default=None, description="The entry that it was made from.")
+    document_hash: str = Field(default="", description="SHA-256 of what was signed, in hex: the QR code's on the form.")
+    parent_teacher_ids: list[str] = Field(
+        default=[], description="Teachers of the roster who are the parent: they never decide on it."
+    )
+    is_contact_shared: bool = Field(
+        default=False, description="Another family, with no child in common, has applied with one of the contacts."
+    )
+    is_known_guardian: bool = Field(default=False, description="The school's roster knows this guardian of the child.")
     for_review: Sealed = ""
 
 
@@ -234,6 +270,30 @@ class BindingWithdrawn(Event):
     TYPE: ClassVar[str] = "kinbind.binding.withdrawn.v1"
     type: Literal["kinbind.binding.withdrawn.v1"]
     data: BindingEndedData
+
+
+class BindingRevoked(Event):
+    """The school unbound a parent and a child that were bound. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.revoked.v1"
+    type: Literal["kinbind.binding.revoked.v1"]
+    data: BindingEndedData
+
+
+class PaperApplicationRejectedData(Model):
+    """What is wrong with an application that came on paper."""
+
+    problems: dict[str, str] = Field(
+        description="Field and code: national_id: bad_id_number, bad_email, bad_phone, student: student_known, …"
+    )
+
+
+class PaperApplicationRejected(Event):
+    """An application that an administrator entered cannot be taken. Subject: the entry."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.paper-application-rejected.v1"
+    type: Literal["kinbind.binding.paper-application-rejected.v1"]
+    data: PaperApplicationRejectedData
 
 
 # --- binding: accounts ---
@@ -302,6 +362,35 @@ class ClassUpdated(Event):
     data: ClassUpdatedData
 
 
+class StudentOfClass(Model):
+    """A student by id and name."""
+
+    id: str
+    name: str
+
+
+class StudentsForReview(Model):
+    """For review: who is in a class."""
+
+    students: list[StudentOfClass]
+
+
+class ClassRosterUpdatedData(Model):
+    """The students of a homeroom class as the roster has them now: all of them, so that who is missing has left it."""
+
+    revision: int
+    school_id: str
+    for_review: Sealed = ""
+
+
+class ClassRosterUpdated(Event):
+    """The students of a class are new, or changed. Subject: the class."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.class-roster-updated.v1"
+    type: Literal["kinbind.binding.class-roster-updated.v1"]
+    data: ClassRosterUpdatedData
+
+
 class TeacherForReview(Model):
     """For review: how a teacher is called and reached."""
 
@@ -352,6 +441,93 @@ class DecisionMade(Event):
     data: DecisionMadeData
 
 
+class UnbindingDecidedData(Model):
+    """A school's administrator ends a binding. Binding applies it, and says so by BindingRevoked."""
+
+    decided_by: str = Field(description="The administrator's id in the roster.")
+    for_binding: Sealed = ""
+
+
+class UnbindingDecided(Event):
+    """An administrator decided that a parent and a child are no longer bound. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.review.unbinding-decided.v1"
+    type: Literal["kinbind.review.unbinding-decided.v1"]
+    data: UnbindingDecidedData
+
+
+class PaperApplication(Model):
+    """For binding: an application as it stands on the paper that a parent signed by hand."""
+
+    relation: Relation
+    relation_text: str = ""
+    parent_name: str
+    national_id: str
+    email: str
+    phone: str
+
+
+class PaperApplicationEnteredData(Model):
+    """An application that came on paper. Binding checks it like any other.
+
+    It answers with BindingSubmitted, or with PaperApplicationRejected that says what is wrong.
+    """
+
+    school_id: str
+    student_id: str
+    entered_by: str = Field(description="The administrator's id in the roster.")
+    language: Language = Field(description="In which the parent is written to.")
+    statement_version: str = Field(description="The version of the data statement on the paper.")
+    signed_on: date = Field(description="The day on the paper.")
+    for_binding: Sealed = ""
+
+
+class PaperApplicationEntered(Event):
+    """An administrator entered an application that came on paper. Subject: the entry."""
+
+    TYPE: ClassVar[str] = "kinbind.review.paper-application-entered.v1"
+    type: Literal["kinbind.review.paper-application-entered.v1"]
+    data: PaperApplicationEnteredData
+
+
+class WaitingClass(Model):
+    """How many applications of a class wait."""
+
+    class_name: str
+    waiting: int
+
+
+class ReviewerToRemind(Model):
+    """For notify: who is told, and what waits. No child and no parent is named in a mail to a school's mailbox."""
+
+    email: str
+    name: str
+    classes: list[WaitingClass]
+
+
+class ReviewReminderDueData(Model):
+    """Somebody who reviews is to be told what waits.
+
+    ``digest``: once a day, all that waits. ``reminder``: what has waited too long, to its teacher. ``escalation``: what
+    has waited longer still, to the school's administrator.
+    """
+
+    kind: Literal["digest", "reminder", "escalation"]
+    day: date = Field(description="In Taipei. One of each kind a reviewer and day.")
+    language: Language
+    waiting: int = Field(ge=1)
+    oldest_days: int = Field(ge=0, description="How many whole days the oldest of them has waited.")
+    for_notify: Sealed = ""
+
+
+class ReviewReminderDue(Event):
+    """A teacher or administrator is to be told what waits. Subject: the teacher."""
+
+    TYPE: ClassVar[str] = "kinbind.review.reminder-due.v1"
+    type: Literal["kinbind.review.reminder-due.v1"]
+    data: ReviewReminderDueData
+
+
 #: Every event, and the services that hear it.
 HEARD_BY: dict[type[Event], tuple[str, ...]] = {
     CodeIssued: ("notify",),
@@ -360,10 +536,16 @@ HEARD_BY: dict[type[Event], tuple[str, ...]] = {
     BindingApproved: ("review", "notify"),
     BindingRefused: ("review", "notify"),
     BindingWithdrawn: ("review", "notify"),
+    BindingRevoked: ("review", "notify"),
+    PaperApplicationRejected: ("review",),
     AccountOpened: ("notify",),
     SchoolUpdated: ("review",),
     ClassUpdated: ("review",),
+    ClassRosterUpdated: ("review",),
     TeacherUpdated: ("review",),
     DecisionMade: ("binding",),
+    UnbindingDecided: ("binding",),
+    PaperApplicationEntered: ("binding",),
+    ReviewReminderDue: ("notify",),
 }
 EVENTS = tuple(HEARD_BY)

@@ -48,6 +48,7 @@ SERVICES = (
         {
             "key_binding_review": "binding-review",
             "key_review_binding": "review-binding",
+            "key_review_notify": "review-notify",
             "key_review_store": "review-store",
             "key_sign_in": "review-sign-in",
         },
@@ -58,6 +59,7 @@ SERVICES = (
         {
             "key_otp_notify": "otp-notify",
             "key_binding_notify": "binding-notify",
+            "key_review_notify": "review-notify",
             "key_store": "notify-store",
         },
     ),

@@ -23,6 +23,9 @@ class Settings(ServiceSettings):
     key_binding_notify: SecretStr = Field(
         default=SecretStr(""), description="Shared with binding: who is told what about which child."
     )
+    key_review_notify: SecretStr = Field(
+        default=SecretStr(""), description="Shared with review: which teacher is told what waits."
+    )
     key_store: SecretStr = Field(default=SecretStr(""), description="Seals messages while they wait to be sent.")
     public_url: str = Field(
         default="http://localhost:8002",
