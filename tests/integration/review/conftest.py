@@ -12,10 +12,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from review_service import use_cases
+from review_service.accounts import use_cases as accounts
+from review_service.accounts.use_cases import NewAccount
 from review_service.app import make_app
+from review_service.applications import use_cases as applications
+from review_service.context import OPERATOR, Review, Teacher
+from review_service.roster import use_cases as roster
 from review_service.settings import Settings
-from review_service.use_cases import NewAccount, Review, Teacher
 from shared import events
 from shared.inbox import once
 
@@ -107,12 +110,12 @@ class Binding:
     async def tell(self, event: Event) -> bool:
         """Deliver an event; whether it was new."""
         effects: dict[str, Callable[..., Awaitable[None]]] = {
-            events.SchoolUpdated.TYPE: use_cases.learn_school,
-            events.ClassUpdated.TYPE: use_cases.learn_class,
-            events.TeacherUpdated.TYPE: partial(use_cases.learn_teacher, self.review),
-            events.BindingSubmitted.TYPE: partial(use_cases.take_submission, self.review),
+            events.SchoolUpdated.TYPE: roster.learn_school,
+            events.ClassUpdated.TYPE: roster.learn_class,
+            events.TeacherUpdated.TYPE: partial(roster.learn_teacher, self.review),
+            events.BindingSubmitted.TYPE: partial(applications.take_submission, self.review),
         }
-        return await once(self.review.database, "review", event, effects.get(event.type, use_cases.take_settlement))
+        return await once(self.review.database, "review", event, effects.get(event.type, applications.take_settlement))
 
     async def tell_roster(self) -> None:
         """Two schools: one with two classes and an administrator, another with one class and an administrator."""
@@ -179,7 +182,7 @@ async def binding(review: Review) -> Binding:
 @pytest.fixture
 def as_teacher() -> AsTeacher:
     """The signed-in teacher of that id."""
-    return lambda teacher_id: Teacher(teacher_id, f"老師{teacher_id}", "teacher", "學校S-1")
+    return lambda teacher_id: Teacher(teacher_id, f"老師{teacher_id}", "teacher", "S-1", "學校S-1", "203.0.113.7")
 
 
 @pytest.fixture
@@ -192,7 +195,7 @@ async def visit(app: Starlette, review: Review) -> AsyncIterator[Visit]:
         clients.append(client)
         if teacher_id:
             account = NewAccount(teacher_id, f"user-{teacher_id}", PASSWORD)
-            await use_cases.open_accounts(review.database, review.passwords, [account])
+            await accounts.open_accounts(review, OPERATOR, [account])
             answer = await client.post("/sign-in", data={"username": account.username, "password": PASSWORD})
             assert answer.status_code == 303
         return client

@@ -10,9 +10,9 @@ import pytest
 from faststream.rabbit import QueueType, RabbitQueue
 from pydantic import SecretStr
 
-from review_service import use_cases
 from review_service.app import make_app
-from review_service.domain import Outcome
+from review_service.applications import use_cases
+from review_service.applications.domain import Outcome
 from shared.bus import Bus, dead_letter_name, event_queue
 from shared.events import BindingSubmitted, DecisionMade
 from shared.inbox import once
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     import httpx
+    from review_service.use_cases import Review
     from starlette.applications import Starlette
     from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
     from review_service.settings import Settings
-    from review_service.use_cases import Review
 
 SUBMITTED = event_queue("review", BindingSubmitted).name
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from review_service import use_cases
-from review_service.domain import Outcome, Standing
+from review_service.applications import use_cases
+from review_service.applications.domain import Outcome, Standing
 from review_service.errors import AlreadyDecidedError, NotFoundError, WithdrawnError
 from shared.events import BindingApproved, BindingWithdrawn, DecisionMade, DecisionReason
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.integration.review.conftest import AsTeacher, Binding, Query
 
-    from review_service.use_cases import Review
+    from review_service.context import Review
     from shared.events import Event
 
 

@@ -8,17 +8,17 @@ from uuid import uuid4
 
 import pytest
 
-from review_service import pages, use_cases
-from review_service.domain import LONGEST_REASON, Outcome
-from review_service.reasons import COMMON_REASONS
+from review_service import pages
+from review_service.applications import use_cases
+from review_service.applications.domain import LONGEST_REASON, Outcome
+from review_service.applications.reasons import COMMON_REASONS
 from shared.events import BindingApproved, BindingRefused, BindingWithdrawn, DecisionMade, DecisionReason
 from shared.web.middleware import LANGUAGE_COOKIE
 
 if TYPE_CHECKING:
     from httpx import AsyncClient
-    from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
-
     from review_service.use_cases import Review
+    from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
 MARKUP = "<script>alert(1)</script>"
 

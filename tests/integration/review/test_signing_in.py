@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from review_service import commands, use_cases
-from review_service.app import make_app
+from review_service.accounts import commands, use_cases
+from review_service.accounts.use_cases import NewAccount
+from review_service.app import make_app, make_review
+from review_service.context import OPERATOR
 from review_service.settings import Settings
-from review_service.use_cases import NewAccount
 from shared import passwords
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
-    from tests.integration.review.conftest import Binding, Query, Visit
-
     from review_service.use_cases import Review
+    from tests.integration.review.conftest import Binding, Query, Visit
 
 PASSWORD = "a long enough one"
 
@@ -54,6 +54,7 @@ def test_in_production_the_cookie_travels_over_https_only():
         environment="production",
         key_binding_review=key,
         key_review_binding=key,
+        key_review_notify=key,
         key_review_store=key,
         key_sign_in=key,
     )
@@ -171,9 +172,10 @@ async def test_signing_in_leads_back_to_the_application_that_was_asked_for(bindi
 
 async def command(monkeypatch: pytest.MonkeyPatch, settings: Settings, line: str, typed: str) -> int:
     parser = ArgumentParser()
-    commands.configure(parser)
+    command = commands.account_command(make_review)
+    command.configure(parser)
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-    return await commands.run(settings, parser.parse_args(line.split()))
+    return await command.run(settings, parser.parse_args(line.split()))
 
 
 @pytest.mark.usefixtures("binding")
@@ -218,7 +220,7 @@ async def test_an_account_that_cannot_be_opened_is_a_clear_sentence(
     typed: str,
     message: str,
 ):
-    await use_cases.open_account(review.database, review.passwords, NewAccount("T-1", "lin", PASSWORD))
+    await use_cases.open_account(review, OPERATOR, NewAccount("T-1", "lin", PASSWORD))
     assert await command(monkeypatch, settings, line, typed) == 1
     said = capsys.readouterr().err
     assert message in said

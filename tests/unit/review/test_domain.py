@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from review_service import domain
-from review_service.domain import LONGEST_REASON, Standing
+from review_service.accounts.domain import check_password, parse_username
+from review_service.applications import domain
+from review_service.applications.domain import LONGEST_REASON, Standing
+from review_service.applications.reasons import COMMON_REASONS
 from review_service.errors import BadUsernameError, ReasonMissingError, ReasonTooLongError, WeakPasswordError
-from review_service.reasons import COMMON_REASONS
 
 
 @pytest.mark.parametrize(
@@ -61,19 +62,19 @@ def test_every_common_reason_fits_beside_the_longest_text():
     ("typed", "stored"), [("Lin.YiJun", "lin.yijun"), (" ｌｉｎ ", "lin"), ("lin@school.example", "lin@school.example")]
 )
 def test_a_user_name_has_one_form(typed: str, stored: str):
-    assert domain.parse_username(typed) == stored
+    assert parse_username(typed) == stored
 
 
 @pytest.mark.parametrize("typed", ["", "x", "林怡君", "lin yijun", "-lin", "l" * 65, "lin\x00"])
 def test_a_user_name_that_could_be_mistaken_is_refused(typed: str):
     with pytest.raises(BadUsernameError):
-        domain.parse_username(typed)
+        parse_username(typed)
 
 
 @pytest.mark.parametrize("password", ["", "1234567", "長" * 201])
 def test_a_password_too_short_or_too_long_is_refused(password: str):
     with pytest.raises(WeakPasswordError):
-        domain.check_password(password)
+        check_password(password)
 
 
 def test_a_stroke_becomes_a_path_and_a_point_a_dot():

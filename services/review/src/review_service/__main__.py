@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from review_service.app import make_app
-from review_service.commands import ACCOUNT
+from review_service.accounts.commands import account_command
+from review_service.app import make_app, make_review
 from review_service.settings import Settings
 from shared.service import run
 
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return run("review_service", Settings, make_app, [ACCOUNT])
+    return run("review_service", Settings, make_app, [account_command(make_review)])
 
 
 if __name__ == "__main__":

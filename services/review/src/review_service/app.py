@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from review_service import consumers, pages, storage
-from review_service.use_cases import Review
+from review_service import consumers, pages, web
+from review_service.accounts.storage import EXPIRED
+from review_service.context import Review
 from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
@@ -41,7 +42,7 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(review.database, bus, expired=storage.EXPIRED):
+        async with running(review.database, bus, expired=EXPIRED):
             yield
 
     app = Starlette(
@@ -54,25 +55,26 @@ def make_app(settings: Settings) -> Starlette:
             Middleware(RequestLog),
             Middleware(SafetyHeaders),
             Middleware(ReadersLanguage, offered=LANGUAGES),
-            Middleware(SameOrigin, refuse=pages.refuse_forged),
-            Middleware(BodyLimit, limit=LARGEST_FORM_BYTES, refuse=pages.refuse_large),
-            Middleware(UnexpectedFaults, answer=pages.say_unexpected),
+            Middleware(SameOrigin, refuse=web.refuse_forged),
+            Middleware(BodyLimit, limit=LARGEST_FORM_BYTES, refuse=web.refuse_large),
+            Middleware(UnexpectedFaults, answer=web.say_unexpected),
         ],
-        exception_handlers=pages.problem_handlers(),
+        exception_handlers=web.problem_handlers(),
         lifespan=lifespan,
     )
-    app.state.site = pages.Site(review, pages.templates(), secure=settings.secure_cookies)
+    app.state.site = web.Site(review, web.templates(**pages.IN_TEMPLATES), secure=settings.secure_cookies)
     return app
 
 
 def make_review(settings: Settings) -> Review:
     """What the use cases work with, as the environment says."""
     return Review(
+        settings=settings,
         database=Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size),
-        policy=settings.sign_in_policy(),
         passwords=Passwords(settings.passwords_at_once),
         from_binding=settings.sealing_keys("KEY_BINDING_REVIEW", settings.key_binding_review),
         to_binding=settings.sealing_keys("KEY_REVIEW_BINDING", settings.key_review_binding),
+        to_notify=settings.sealing_keys("KEY_REVIEW_NOTIFY", settings.key_review_notify),
         store=settings.sealing_keys("KEY_REVIEW_STORE", settings.key_review_store),
         hashes=settings.hash_keys("REVIEW_KEY_SIGN_IN", settings.key_sign_in),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from review_service import use_cases
+from review_service.applications import use_cases as applications
+from review_service.roster import use_cases as roster
 from shared.events import (
     BindingApproved,
     BindingRefused,
     BindingSubmitted,
     BindingWithdrawn,
+    ClassRosterUpdated,
     ClassUpdated,
     DecisionMade,
     SchoolUpdated,
@@ -19,7 +21,7 @@ from shared.events import (
 from shared.inbox import once
 
 if TYPE_CHECKING:
-    from review_service.use_cases import Review
+    from review_service.context import Review
     from shared.bus import Bus
 
 CONSUMER = "review"
@@ -36,36 +38,41 @@ def _subscribe_to_roster(bus: Bus, review: Review) -> None:
     @bus.consume(SchoolUpdated)
     async def school_updated(event: SchoolUpdated) -> None:
         """A school is new or changed."""
-        await once(review.database, CONSUMER, event, use_cases.learn_school)
+        await once(review.database, CONSUMER, event, roster.learn_school)
 
     @bus.consume(ClassUpdated)
     async def class_updated(event: ClassUpdated) -> None:
         """A class is new or changed."""
-        await once(review.database, CONSUMER, event, use_cases.learn_class)
+        await once(review.database, CONSUMER, event, roster.learn_class)
+
+    @bus.consume(ClassRosterUpdated)
+    async def class_roster_updated(event: ClassRosterUpdated) -> None:
+        """The students of a class are new or changed."""
+        await once(review.database, CONSUMER, event, partial(roster.learn_class_roster, review))
 
     @bus.consume(TeacherUpdated)
     async def teacher_updated(event: TeacherUpdated) -> None:
         """A teacher is new or changed."""
-        await once(review.database, CONSUMER, event, partial(use_cases.learn_teacher, review))
+        await once(review.database, CONSUMER, event, partial(roster.learn_teacher, review))
 
 
 def _subscribe_to_applications(bus: Bus, review: Review) -> None:
     @bus.consume(BindingSubmitted)
     async def binding_submitted(event: BindingSubmitted) -> None:
         """An application waits."""
-        await once(review.database, CONSUMER, event, partial(use_cases.take_submission, review))
+        await once(review.database, CONSUMER, event, partial(applications.take_submission, review))
 
     @bus.consume(BindingApproved)
     async def binding_approved(event: BindingApproved) -> None:
         """Binding applied an approval."""
-        await once(review.database, CONSUMER, event, use_cases.take_settlement)
+        await once(review.database, CONSUMER, event, applications.take_settlement)
 
     @bus.consume(BindingRefused)
     async def binding_refused(event: BindingRefused) -> None:
         """Binding applied a refusal."""
-        await once(review.database, CONSUMER, event, use_cases.take_settlement)
+        await once(review.database, CONSUMER, event, applications.take_settlement)
 
     @bus.consume(BindingWithdrawn)
     async def binding_withdrawn(event: BindingWithdrawn) -> None:
         """The parent withdrew."""
-        await once(review.database, CONSUMER, event, use_cases.take_settlement)
+        await once(review.database, CONSUMER, event, applications.take_settlement)

@@ -16,6 +16,10 @@ class NotFoundError(ReviewError):
     """There is no such application for this teacher: it does not exist, or belongs to another class or school."""
 
 
+class ForbiddenError(ReviewError):
+    """A page or an act of the administrator's, asked for by a teacher."""
+
+
 class WithdrawnError(ReviewError):
     """The parent withdrew the application before this decision."""
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from review_service.domain import SignInPolicy
+from review_service.accounts.domain import SignInPolicy
 from shared.settings import ServiceSettings
 
 
@@ -25,6 +25,9 @@ class Settings(ServiceSettings):
     )
     key_review_binding: SecretStr = Field(
         default=SecretStr(""), description="Shared with binding: reasons that travel to it."
+    )
+    key_review_notify: SecretStr = Field(
+        default=SecretStr(""), description="Shared with notify: which teacher is told what waits."
     )
     key_review_store: SecretStr = Field(default=SecretStr(""), description="Seals personal data at rest.")
     key_sign_in: SecretStr = Field(

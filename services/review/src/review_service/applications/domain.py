@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from review_service.errors import BadUsernameError, ReasonMissingError, ReasonTooLongError, WeakPasswordError
+from review_service.errors import ReasonMissingError, ReasonTooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_REASON = 500
-#: NIST SP 800-63B asks for eight characters at least.
-SHORTEST_PASSWORD = 8
-LONGEST_PASSWORD = 200
-USERNAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
 
 #: The other relations are guardians, 監護人.
 LEGAL_REPRESENTATIVES = frozenset({"father", "mother"})
@@ -57,32 +49,6 @@ def standing(state: str, outcome: str | None) -> Standing:
     return Standing(state)
 
 
-@dataclass(frozen=True, slots=True)
-class SignInPolicy:
-    """How long sessions live and how often a sign-in may be tried."""
-
-    session_hours: int
-    idle_minutes: int
-    tries: int
-    address_tries: int
-    window_minutes: int
-
-    @property
-    def life(self) -> timedelta:
-        """How long a session lives at most."""
-        return timedelta(hours=self.session_hours)
-
-    @property
-    def idle(self) -> timedelta:
-        """How long a session lives unused."""
-        return timedelta(minutes=self.idle_minutes)
-
-    @property
-    def window(self) -> timedelta:
-        """The time in which tries are counted."""
-        return timedelta(minutes=self.window_minutes)
-
-
 def compose_reason(picked: str, written: str) -> str:
     """What the parent reads: the words of the picked reason (empty for none), then the teacher's own.
 
@@ -95,20 +61,6 @@ def compose_reason(picked: str, written: str) -> str:
     if not parts:
         raise ReasonMissingError
     return "。\n".join(parts)
-
-
-def parse_username(text: str) -> str:
-    """The user name as it is stored: lower case, half width. Raises BadUsernameError."""
-    name = unicodedata.normalize("NFKC", text).strip().lower()
-    if USERNAME.fullmatch(name) is None:
-        raise BadUsernameError
-    return name
-
-
-def check_password(password: str) -> None:
-    """Raises WeakPasswordError for a password that no account may have."""
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise WeakPasswordError
 
 
 def svg_path(stroke: Sequence[tuple[int, int]]) -> str:

@@ -1,27 +1,19 @@
-"""What review does: learn the roster and the applications, let teachers in, show them theirs, take decisions."""
+"""What review does with applications: take them in, show them to whom they concern, take decisions."""
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 
-from review_service import domain, storage
-from review_service.domain import Outcome, Standing, State
-from review_service.errors import (
-    AccountExistsError,
-    AlreadyDecidedError,
-    BadUsernameError,
-    NotFoundError,
-    NotInRosterError,
-    SignInRefusedError,
-    TooManyTriesError,
-    WithdrawnError,
-)
-from shared import outbox, rate_limits
+from review_service.applications import domain, storage
+from review_service.applications.domain import Outcome, Standing, State
+from review_service.audit.use_cases import note
+from review_service.errors import AlreadyDecidedError, NotFoundError, WithdrawnError
+from review_service.roster.use_cases import teacher_name
+from shared import outbox
 from shared.events import (
     BindingApproved,
     BindingRefused,
@@ -30,9 +22,7 @@ from shared.events import (
     DecisionMade,
     DecisionReason,
     Model,
-    TeacherForReview,
 )
-from shared.rate_limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,28 +30,13 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from shared.database import Connection, Database
-    from shared.events import BindingSubmitted, ClassUpdated, SchoolUpdated, TeacherUpdated
-    from shared.passwords import Passwords
-    from shared.sealing import HashKeys, SealingKeys
+    from review_service.context import Review, Teacher
+    from shared.database import Connection
+    from shared.events import BindingSubmitted
 
 LONGEST_LIST = 100
-TOKEN_BYTES = 32
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """What the use cases work with."""
-
-    database: Database
-    policy: domain.SignInPolicy
-    passwords: Passwords
-    from_binding: SealingKeys
-    to_binding: SealingKeys
-    store: SealingKeys
-    hashes: HashKeys
 
 
 class Names(Model):
@@ -69,16 +44,6 @@ class Names(Model):
 
     student: str
     parent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Teacher:
-    """Who is signed in."""
-
-    id: str
-    name: str
-    role: str
-    school: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +101,6 @@ class Application:
 # --- what binding tells ---
 
 
-async def learn_school(connection: Connection, event: SchoolUpdated) -> None:
-    """A school is new or changed."""
-    await storage.save_school(connection, event.subject, event.data)
-
-
-async def learn_class(connection: Connection, event: ClassUpdated) -> None:
-    """A class is new or changed: from now on its applications are its present teachers'."""
-    await storage.save_class(connection, event.subject, event.data)
-
-
-async def learn_teacher(review: Review, connection: Connection, event: TeacherUpdated) -> None:
-    """A teacher is new or changed. Raises UnsealError."""
-    teacher = review.from_binding.unseal_model(TeacherForReview, event.data.for_review, event.place("for_review"))
-    sealed = review.store.seal_model(teacher, _teacher_place(event.subject))
-    await storage.save_teacher(connection, event.subject, event.data, sealed)
-
-
 async def take_submission(review: Review, connection: Connection, event: BindingSubmitted) -> None:
     """An application waits for its teacher. Raises UnsealError, and ValueError for a subject that is no UUID."""
     binding_id = UUID(event.subject)
@@ -198,7 +146,7 @@ async def look(review: Review, teacher: Teacher, binding_id: UUID) -> Applicatio
         row = await storage.application(connection, teacher.id, binding_id)
         if row is None:
             raise NotFoundError
-        await storage.note(connection, teacher.id, "application.looked-at", binding_id)
+        await note(review, connection, teacher, "application.looked-at", binding_id)
     return _application(review, row)
 
 
@@ -221,7 +169,7 @@ async def decide(review: Review, teacher: Teacher, binding_id: UUID, outcome: Ou
             return
         event = DecisionMade.of("review", binding_id, outcome=outcome, decided_by=teacher.id)
         await outbox.record(connection, event.sealed(review.to_binding, for_binding=DecisionReason(reason=reason)))
-        await storage.note(connection, teacher.id, f"application.{outcome}", binding_id)
+        await note(review, connection, teacher, f"application.{outcome}", binding_id)
     log.info("decision made", binding=str(binding_id), outcome=outcome)
 
 
@@ -277,7 +225,7 @@ def _application(review: Review, row: asyncpg.Record) -> Application:
         standing=domain.standing(row["state"], row["decided_outcome"]),
         settled_at=row["settled_at"],
         outcome=Outcome(row["decided_outcome"]) if row["decided_outcome"] else None,
-        decided_by=_name(review, row["decided_by"], row["decider_details"]),
+        decided_by=teacher_name(review, row["decided_by"], row["decider_details"]),
         decided_at=row["decided_at"],
         reason=review.store.unseal(row["reason"], _place(id_, "reason")) if row["reason"] else "",
         details=None
@@ -286,126 +234,5 @@ def _application(review: Review, row: asyncpg.Record) -> Application:
     )
 
 
-def _name(review: Review, teacher_id: str | None, details: str | None) -> str:
-    """How a teacher is called; empty for nobody, and for one whom the roster has not told of."""
-    if teacher_id is None or details is None:
-        return ""
-    return review.store.unseal_model(TeacherForReview, details, _teacher_place(teacher_id)).name
-
-
 def _place(binding_id: UUID, column: str) -> str:
     return f"bindings:{binding_id}:{column}"
-
-
-def _teacher_place(teacher_id: str) -> str:
-    return f"teachers:{teacher_id}:details"
-
-
-# --- signing in ---
-
-
-async def sign_in(review: Review, username: str, password: str, client_address: str, old_token: str) -> str:
-    """A new session's token; the session that the browser had before ends.
-
-    Raises TooManyTriesError, SignInRefusedError, NotInRosterError. An unknown name takes as long as a wrong password.
-    """
-    try:
-        name = domain.parse_username(username)
-    except BadUsernameError:
-        name = ""  # nobody's: counted and refused like any other
-    await _count_try(review, name or username, client_address)
-    async with review.database.connection() as connection:
-        account = await storage.account(connection, name)
-    if not await review.passwords.verify(account["password_hash"] if account else None, password) or not account:
-        raise SignInRefusedError
-    if not account["in_roster"]:
-        raise NotInRosterError
-    return await _open_session(review, account["teacher_id"], name, old_token)
-
-
-async def _count_try(review: Review, username: str, client_address: str) -> None:
-    """Count before comparing, in a transaction of its own: a try that is cut off has been made."""
-    policy = review.policy
-    async with review.database.transaction() as connection:
-        wait = await rate_limits.hit(
-            connection,
-            [
-                (Limit("sign-in-name", policy.tries, policy.window), review.hashes.digest("name", username)),
-                (
-                    Limit("sign-in-address", policy.address_tries, policy.window),
-                    review.hashes.digest("address", client_address),
-                ),
-            ],
-        )
-    if wait is not None:
-        log.info("sign-in limited")
-        raise TooManyTriesError(wait)
-
-
-async def _open_session(review: Review, teacher_id: str, username: str, old_token: str) -> str:
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    async with review.database.transaction() as connection:
-        await rate_limits.forget(connection, "sign-in-name", review.hashes.digest("name", username))
-        await storage.end_session(connection, review.hashes.digests("session", old_token))
-        await storage.open_session(connection, review.hashes.digest("session", token), teacher_id, review.policy.life)
-        await storage.note(connection, teacher_id, "signed-in", teacher_id)
-    log.info("teacher signed in", teacher=teacher_id)
-    return token
-
-
-async def sign_out(review: Review, token: str) -> None:
-    """End the session of this token, if there is one."""
-    async with review.database.transaction() as connection:
-        teacher_id = await storage.end_session(connection, review.hashes.digests("session", token))
-        if teacher_id is not None:
-            await storage.note(connection, teacher_id, "signed-out", teacher_id)
-
-
-async def recognise(review: Review, token: str) -> Teacher | None:
-    """Who is signed in with this token; None when the session is over."""
-    async with review.database.connection() as connection:
-        row = await storage.touch_session(connection, review.hashes.digests("session", token), review.policy.idle)
-    if row is None:
-        return None
-    return Teacher(
-        id=row["id"],
-        name=_name(review, row["id"], row["details"]),
-        role=row["role"],
-        school=row["school_name"] or "",
-    )
-
-
-# --- opening accounts ---
-
-
-@dataclass(frozen=True, slots=True)
-class NewAccount:
-    """An account to open; the password is in the clear until it is hashed."""
-
-    teacher_id: str
-    username: str
-    password: str
-
-
-async def open_account(database: Database, passwords: Passwords, account: NewAccount) -> None:
-    """Open one teacher's account.
-
-    Raises BadUsernameError, WeakPasswordError, UsernameTakenError, AccountExistsError.
-    """
-    username = domain.parse_username(account.username)
-    domain.check_password(account.password)
-    password_hash = await passwords.hash(account.password)
-    async with database.transaction() as connection:
-        if not await storage.open_account(connection, account.teacher_id, username, password_hash):
-            raise AccountExistsError
-        await storage.note(connection, account.teacher_id, "account.opened", account.teacher_id)
-
-
-async def open_accounts(database: Database, passwords: Passwords, accounts: Sequence[NewAccount]) -> int:
-    """Open those of the accounts that are not there yet; an existing one keeps its password. How many were opened."""
-    async with database.connection() as connection:
-        known = await storage.teachers_with_account(connection, [account.teacher_id for account in accounts])
-    fresh = [account for account in accounts if account.teacher_id not in known]
-    for account in fresh:
-        await open_account(database, passwords, account)
-    return len(fresh)

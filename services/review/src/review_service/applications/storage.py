@@ -1,92 +1,28 @@
-"""The review service's SQL, one function a query."""
+"""SQL of applications, one function a query."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import asyncpg
-
-from review_service.errors import UsernameTakenError
+from review_service.roster.storage import CLASSES_OF_TEACHER, SCHOOL_OF_ADMINISTRATOR
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
 
+    import asyncpg
+
     from shared.database import Connection
-    from shared.events import BindingSubmittedData, ClassUpdatedData, SchoolUpdatedData, TeacherUpdatedData
+    from shared.events import BindingSubmittedData
 
 #: Whose application a row of bindings is, for the teacher $1: their class's, or, for an administrator, their school's.
 #: Every query that reads or changes an application has it, so that no page can forget to ask.
-ENTITLED = """
+ENTITLED = f"""
     submission_version IS NOT NULL AND (
-        class_id = ANY(ARRAY(SELECT id FROM classes WHERE active AND teacher_ids @> ARRAY[$1::text]))
-        OR school_id = (SELECT school_id FROM teachers WHERE id = $1 AND active AND role = 'administrator')
+        class_id = ANY(ARRAY({CLASSES_OF_TEACHER})) OR school_id = ({SCHOOL_OF_ADMINISTRATOR})
     )"""
 #: Waits for a teacher: neither settled by binding nor decided by anyone.
 UNDECIDED = "state = 'waiting' AND decided_outcome IS NULL"
-
-# --- the roster ---
-
-#: Sessions that have ended.
-EXPIRED = ("DELETE FROM sessions WHERE expires_at < present()",)
-
-
-async def save_school(connection: Connection, school_id: str, school: SchoolUpdatedData) -> None:
-    """The school as of this revision, unless a later one is known."""
-    await connection.execute(
-        """
-        INSERT INTO schools AS known (id, code, name, level, revision, active) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (id) DO UPDATE SET code = excluded.code, name = excluded.name, level = excluded.level,
-            revision = excluded.revision, active = excluded.active
-        WHERE known.revision < excluded.revision
-        """,
-        school_id,
-        school.code,
-        school.name,
-        school.level,
-        school.revision,
-        school.active,
-    )
-
-
-async def save_class(connection: Connection, class_id: str, class_: ClassUpdatedData) -> None:
-    """The class as of this revision, unless a later one is known."""
-    await connection.execute(
-        """
-        INSERT INTO classes AS known (id, school_id, name, teacher_ids, revision, active)
-        VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (id) DO UPDATE SET school_id = excluded.school_id, name = excluded.name,
-            teacher_ids = excluded.teacher_ids, revision = excluded.revision, active = excluded.active
-        WHERE known.revision < excluded.revision
-        """,
-        class_id,
-        class_.school_id,
-        class_.name,
-        class_.teacher_ids,
-        class_.revision,
-        class_.active,
-    )
-
-
-async def save_teacher(connection: Connection, teacher_id: str, teacher: TeacherUpdatedData, details: str) -> None:
-    """The teacher as of this revision, unless a later one is known; ``details`` are sealed."""
-    await connection.execute(
-        """
-        INSERT INTO teachers AS known (id, school_id, role, details, revision, active) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (id) DO UPDATE SET school_id = excluded.school_id, role = excluded.role,
-            details = excluded.details, revision = excluded.revision, active = excluded.active
-        WHERE known.revision < excluded.revision
-        """,
-        teacher_id,
-        teacher.school_id,
-        teacher.role,
-        details,
-        teacher.revision,
-        teacher.active,
-    )
-
-
-# --- applications ---
 
 
 async def save_submission(
@@ -220,80 +156,4 @@ async def take_decision(
             outcome,
             reason,
         )
-    )
-
-
-# --- accounts and sessions ---
-
-
-async def account(connection: Connection, username: str) -> asyncpg.Record | None:
-    """``teacher_id``, ``password_hash``, and ``in_roster``: whether the roster has this teacher, and active."""
-    return await connection.fetchrow(
-        "SELECT teacher_id, password_hash, coalesce(teachers.active, false) AS in_roster"
-        " FROM accounts LEFT JOIN teachers ON teachers.id = teacher_id WHERE username = $1",
-        username,
-    )
-
-
-async def teachers_with_account(connection: Connection, teacher_ids: list[str]) -> set[str]:
-    """Those of the teachers who have an account."""
-    rows = await connection.fetch("SELECT teacher_id FROM accounts WHERE teacher_id = ANY($1)", teacher_ids)
-    return {row["teacher_id"] for row in rows}
-
-
-async def open_account(connection: Connection, teacher_id: str, username: str, password_hash: str) -> bool:
-    """A new account; False where the teacher has one already. Raises UsernameTakenError."""
-    try:
-        return bool(
-            await connection.fetchval(
-                "INSERT INTO accounts (teacher_id, username, password_hash) VALUES ($1, $2, $3)"
-                " ON CONFLICT (teacher_id) DO NOTHING RETURNING true",
-                teacher_id,
-                username,
-                password_hash,
-            )
-        )
-    except asyncpg.UniqueViolationError as error:
-        if error.constraint_name == "accounts_username":
-            raise UsernameTakenError from None
-        raise
-
-
-async def open_session(connection: Connection, token_hash: str, teacher_id: str, life: timedelta) -> None:
-    """A new session."""
-    await connection.execute(
-        "INSERT INTO sessions (token_hash, teacher_id, expires_at) VALUES ($1, $2, present() + $3::interval)",
-        token_hash,
-        teacher_id,
-        life,
-    )
-
-
-async def touch_session(connection: Connection, token_hashes: list[str], idle: timedelta) -> asyncpg.Record | None:
-    """The teacher of a living session, which this use keeps alive; None when it is over, or the teacher has left."""
-    return await connection.fetchrow(
-        """
-        UPDATE sessions SET seen_at = present()
-        FROM teachers LEFT JOIN schools ON schools.id = school_id
-        WHERE token_hash = ANY($1) AND expires_at > present() AND seen_at > present() - $2::interval
-            AND teachers.id = teacher_id AND teachers.active
-        RETURNING teachers.id, teachers.role, teachers.details, schools.name AS school_name
-        """,
-        token_hashes,
-        idle,
-    )
-
-
-async def end_session(connection: Connection, token_hashes: list[str]) -> str | None:
-    """End a session; whose it was, None where there was none."""
-    teacher_id: str | None = await connection.fetchval(
-        "DELETE FROM sessions WHERE token_hash = ANY($1) RETURNING teacher_id", token_hashes
-    )
-    return teacher_id
-
-
-async def note(connection: Connection, teacher_id: str, action: str, subject: Any) -> None:  # noqa: ANN401 - any id
-    """One more line of the audit log."""
-    await connection.execute(
-        "INSERT INTO audit (teacher_id, action, subject) VALUES ($1, $2, $3)", teacher_id, action, str(subject)
     )

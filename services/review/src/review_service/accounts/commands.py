@@ -7,8 +7,10 @@ import csv
 import sys
 from typing import TYPE_CHECKING
 
-from review_service import use_cases
-from review_service.domain import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from review_service.accounts import use_cases
+from review_service.accounts.domain import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from review_service.accounts.use_cases import NewAccount
+from review_service.context import OPERATOR
 from review_service.errors import (
     AccountExistsError,
     BadUsernameError,
@@ -16,14 +18,14 @@ from review_service.errors import (
     UsernameTakenError,
     WeakPasswordError,
 )
-from review_service.use_cases import NewAccount
-from shared.database import DATABASE_FAULTS, Database
-from shared.passwords import Passwords
+from shared.database import DATABASE_FAULTS
 from shared.service import Command
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
 
+    from review_service.context import Review
     from review_service.settings import Settings
 
 COLUMNS = 3
@@ -35,7 +37,16 @@ EXPLANATIONS: dict[type[ReviewError], str] = {
 }
 
 
-def configure(parser: ArgumentParser) -> None:
+def account_command(make_review: Callable[[Settings], Review]) -> Command[Settings]:
+    """The command ``account``; ``make_review`` makes what it works with."""
+
+    async def run(settings: Settings, arguments: Namespace) -> int:
+        return await _run(make_review(settings), arguments)
+
+    return Command("account", "open local accounts of teachers", _configure, run)
+
+
+def _configure(parser: ArgumentParser) -> None:
     """The arguments of ``account``."""
     actions = parser.add_subparsers(dest="action", required=True)
     one = actions.add_parser("open", help="open one account; the password is read from standard input")
@@ -47,27 +58,25 @@ def configure(parser: ArgumentParser) -> None:
     )
 
 
-async def run(settings: Settings, arguments: Namespace) -> int:
+async def _run(review: Review, arguments: Namespace) -> int:
     """Open accounts; the exit code."""
     try:
         accounts = await asyncio.to_thread(_read_many if arguments.action == "open-many" else _read_one, arguments)
     except ValueError as error:
         return _fail(str(error))
-    database = Database(settings.database_url.get_secret_value(), pool_size=1)
-    passwords = Passwords(settings.passwords_at_once)
-    await database.open()
+    await review.database.open()
     try:
         if arguments.action == "open":
-            await use_cases.open_account(database, passwords, accounts[0])
+            await use_cases.open_account(review, OPERATOR, accounts[0])
             opened = 1
         else:
-            opened = await use_cases.open_accounts(database, passwords, accounts)
+            opened = await use_cases.open_accounts(review, OPERATOR, accounts)
     except ReviewError as error:
         return _fail(EXPLANATIONS[type(error)])
     except DATABASE_FAULTS:
         return _fail("the database is not reachable")
     finally:
-        await database.close()
+        await review.database.close()
     print(f"opened {opened} of {len(accounts)} accounts")  # noqa: T201 - a command line speaks to its user
     return 0
 
@@ -90,6 +99,3 @@ def _read_many(_: Namespace) -> list[NewAccount]:
 def _fail(text: str) -> int:
     print(f"stopped: {text}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
     return 1
-
-
-ACCOUNT = Command("account", "open local accounts of teachers", configure, run)

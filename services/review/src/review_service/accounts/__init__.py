@@ -1,0 +1,1 @@
+"""Signing in: accounts of teachers, and their sessions."""

@@ -1,0 +1,1 @@
+"""Applications: the inbox, one case, and the decision on it."""

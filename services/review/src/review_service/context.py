@@ -1,0 +1,47 @@
+"""What review's use cases work with, and who is at the browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from review_service.settings import Settings
+    from shared.database import Database
+    from shared.passwords import Passwords
+    from shared.sealing import HashKeys, SealingKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The parts that a running review service is made of: keys one for each purpose, and for each pair of services."""
+
+    settings: Settings
+    database: Database
+    passwords: Passwords
+    from_binding: SealingKeys
+    to_binding: SealingKeys
+    to_notify: SealingKeys
+    store: SealingKeys
+    hashes: HashKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """Who is signed in, and from which client address: a homeroom teacher, or the administrator of a school."""
+
+    id: str
+    name: str
+    role: str
+    school_id: str
+    school: str
+    address: str = ""
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the whole school is theirs."""
+        return self.role == "administrator"
+
+
+#: Who works at the command line.
+OPERATOR = Teacher(id="operator", name="", role="operator", school_id="", school="")

@@ -1,0 +1,1 @@
+"""Telling those who review what waits."""

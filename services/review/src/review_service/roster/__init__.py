@@ -1,0 +1,1 @@
+"""What binding told of schools, classes, teachers and students."""

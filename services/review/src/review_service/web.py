@@ -1,0 +1,158 @@
+"""What every teachers' page is made with: the site, who is signed in, forms, and what a page that fails says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlencode
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+
+from review_service.accounts import use_cases as accounts
+from review_service.errors import ForbiddenError, NotFoundError
+from review_service.words import LANGUAGES, _
+from shared.database import DATABASE_FAULTS
+from shared.web.pages import Pages, waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ExceptionHandler
+
+    from review_service.context import Review, Teacher
+
+    Handler: TypeAlias = "Callable[[Request, Site, Teacher], Awaitable[Response]]"
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 10
+FORM = ["GET", "POST"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pages work with."""
+
+    review: Review
+    pages: Pages
+    secure: bool
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name; the prefix makes a browser keep it to this host and to HTTPS (RFC 6265bis)."""
+        return "__Host-review" if self.secure else "review"
+
+
+def templates(**everywhere: object) -> Pages:
+    """The service's templates, with what ``everywhere`` gives them."""
+    return Pages("review_service", LANGUAGES, waiting=waiting, **everywhere)
+
+
+def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """The page for who is signed in; everyone else is sent to sign in first, and comes back."""
+
+    async def guarded(request: Request) -> Response:
+        here = site(request)
+        token = request.cookies.get(here.cookie, "")
+        teacher = await accounts.recognise(here.review, token, client_address(request))
+        if teacher is None:
+            return see(f"/sign-in?{urlencode({'next': request.url.path})}" if request.method == "GET" else "/sign-in")
+        return await handler(request, here, teacher)
+
+    return guarded
+
+
+def administrator(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """The page for a signed-in administrator; a teacher is told that it is not theirs."""
+
+    async def guarded(request: Request, here: Site, teacher: Teacher) -> Response:
+        if not teacher.is_administrator:
+            raise ForbiddenError
+        return await handler(request, here, teacher)
+
+    return signed_in(guarded)
+
+
+# --- what a page that cannot be shown says ---
+
+
+def problem_handlers() -> dict[int | type[Exception], ExceptionHandler]:
+    """What a page that cannot be shown says instead."""
+    return {
+        HTTPException: not_shown,
+        NotFoundError: not_found,
+        ForbiddenError: not_yours,
+        **dict.fromkeys(DATABASE_FAULTS, unavailable),
+    }
+
+
+async def not_found(request: Request, _fault: Exception) -> Response:
+    """Not there, or not this teacher's: the same answer."""
+    return _problem(request, 404, _("找不到這筆資料"), _("它可能屬於其他班級或學校，或網址不完整。"))
+
+
+async def not_yours(request: Request, _fault: Exception) -> Response:
+    """A page of the administrator's."""
+    return _problem(request, 403, _("這一頁由學校管理者使用"), _("需要時請洽貴校資訊組長。"))
+
+
+async def not_shown(request: Request, error: Exception) -> Response:
+    """An address or a way of asking that does not exist."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _problem(request, status, _("找不到這個頁面"), _("請從申請列表重新開始。"))
+
+
+async def unavailable(request: Request, error: Exception) -> Response:
+    """The database is away."""
+    log.warning("page not available", fault=type(error).__name__)
+    page = _problem(request, 503, _("系統暫時無法使用"), _("資料沒有遺失，請稍候幾秒再重新整理。"))
+    page.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    return page
+
+
+def refuse_forged(request: Request) -> Response:
+    """A form of another site."""
+    return _problem(request, 403, _("無法完成"), _("這個請求來自其他網站，為了您的安全沒有執行。"))
+
+
+def refuse_large(request: Request) -> Response:
+    """More was sent than a form can hold."""
+    return _problem(request, 413, _("無法完成"), _("送出的內容太大，請重新整理頁面後再試。"))
+
+
+def say_unexpected(request: Request) -> Response:
+    """A fault of ours."""
+    return _problem(request, 500, _("無法完成"), _("系統發生錯誤，我們已留下紀錄，請稍後再試。"))
+
+
+def _problem(request: Request, status: int, title: str, text: str) -> Response:
+    return site(request).pages.render("problem.html", status=status, teacher=None, heading=title, text=text)
+
+
+# --- small things ---
+
+
+def site(request: Request) -> Site:
+    """The site that this request is answered by."""
+    here: Site = request.app.state.site
+    return here
+
+
+def see(address: str) -> RedirectResponse:
+    """Go there with GET, so that a reload repeats nothing."""
+    return RedirectResponse(address, 303)
+
+
+def client_address(request: Request) -> str:
+    """Where the request comes from."""
+    return request.client.host if request.client else ""
+
+
+async def fields(request: Request) -> Mapping[str, str]:
+    """The form's text fields; a file in one of them is as good as nothing."""
+    async with request.form() as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
