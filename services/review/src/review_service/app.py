@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -10,6 +11,7 @@ from starlette.middleware import Middleware
 
 from review_service import consumers, pages, web
 from review_service.accounts.storage import EXPIRED
+from review_service.applications.decisions import let_leave_for_ever
 from review_service.context import Review
 from review_service.words import LANGUAGES
 from shared.bus import Bus
@@ -17,6 +19,7 @@ from shared.database import Database
 from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.service import running
+from shared.wakes import Wakes
 from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
 
@@ -38,11 +41,13 @@ def make_app(settings: Settings) -> Starlette:
         prefetch=settings.prefetch,
         graceful_timeout=settings.shutdown_seconds,
     )
+    wakes = Wakes(review.database)
     consumers.subscribe(bus, review)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(review.database, bus, expired=EXPIRED):
+        leaving = partial(let_leave_for_ever, review, wakes)
+        async with running(review.database, bus, leaving, expired=EXPIRED, wakes=wakes):
             yield
 
     app = Starlette(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from review_service.applications import use_cases as applications
+from review_service.applications import cases as applications
 from review_service.roster import use_cases as roster
 from shared.events import (
     BindingApproved,
     BindingRefused,
+    BindingRevoked,
     BindingSubmitted,
     BindingWithdrawn,
     ClassRosterUpdated,
@@ -17,6 +18,7 @@ from shared.events import (
     DecisionMade,
     SchoolUpdated,
     TeacherUpdated,
+    UnbindingDecided,
 )
 from shared.inbox import once
 
@@ -29,7 +31,7 @@ CONSUMER = "review"
 
 def subscribe(bus: Bus, review: Review) -> None:
     """Attach review's ears to the bus."""
-    bus.publishes(DecisionMade)
+    bus.publishes(DecisionMade, UnbindingDecided)
     _subscribe_to_roster(bus, review)
     _subscribe_to_applications(bus, review)
 
@@ -70,6 +72,11 @@ def _subscribe_to_applications(bus: Bus, review: Review) -> None:
     @bus.consume(BindingRefused)
     async def binding_refused(event: BindingRefused) -> None:
         """Binding applied a refusal."""
+        await once(review.database, CONSUMER, event, applications.take_settlement)
+
+    @bus.consume(BindingRevoked)
+    async def binding_revoked(event: BindingRevoked) -> None:
+        """The school ended a binding."""
         await once(review.database, CONSUMER, event, applications.take_settlement)
 
     @bus.consume(BindingWithdrawn)

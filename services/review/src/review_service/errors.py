@@ -28,6 +28,22 @@ class AlreadyDecidedError(ReviewError):
     """Somebody decided on the application before."""
 
 
+class ForAdministratorError(ReviewError):
+    """The school's administrator decides on this application, and no teacher."""
+
+
+class NotBoundError(ReviewError):
+    """Parent and child are not bound, or somebody ended that before."""
+
+
+class ReasonOutdatedError(ReviewError):
+    """The picked reason is no longer in the school's list."""
+
+
+class TooManyReasonsError(ReviewError):
+    """The list of reasons is longer than a teacher will read."""
+
+
 class ReasonMissingError(ReviewError):
     """A refusal without a reason: the parent would not know what to do."""
 

@@ -34,6 +34,7 @@ class Settings(ServiceSettings):
         default=SecretStr(""), description="Keyed hash of session tokens and of rate-limited names and addresses."
     )
 
+    undo_seconds: int = Field(default=10, ge=0, description="How long a decision can be undone before it leaves.")
     session_hours: int = Field(default=10, ge=1, description="Longest life of a session, used or not: a school day.")
     session_idle_minutes: int = Field(default=30, ge=1, description="Idleness that ends a session.")
     sign_in_tries: int = Field(default=8, ge=1, description="Sign-ins for one user name in any window.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_REASON = 500
+NUMBER = re.compile(r"\b\d{8}-[2-9A-Z]{6}\b")
+SHA256_HEX = re.compile(r"\b[0-9a-f]{64}\b")
 
 #: The other relations are guardians, 監護人.
 LEGAL_REPRESENTATIVES = frozenset({"father", "mother"})
@@ -23,6 +27,7 @@ class State(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    REVOKED = "revoked"
 
 
 class Outcome(StrEnum):
@@ -36,17 +41,41 @@ class Standing(StrEnum):
     """Where an application stands for the teacher who looks at it."""
 
     WAITING = "waiting"
+    HELD = "held"  # decided, and still to be undone
     DECIDED = "decided"  # the decision is on its way, binding has not confirmed it
     APPROVED = "approved"
+    UNBINDING = "unbinding"  # bound, and the administrator's word to end that is on its way
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    REVOKED = "revoked"
 
 
-def standing(state: str, outcome: str | None) -> Standing:
+class Flag(StrEnum):
+    """What is unusual about an application, so that somebody looks twice."""
+
+    THIRD_GUARDIAN = "third_guardian"
+    SAME_RELATION = "same_relation"
+    SHARED_CONTACT = "shared_contact"
+
+
+def standing(state: str, outcome: str | None, *, has_left: bool = True, is_unbinding: bool = False) -> Standing:
     """What is shown: binding's word, once it has spoken; until then whether somebody decided."""
     if state == State.WAITING and outcome is not None:
-        return Standing.DECIDED
+        return Standing.DECIDED if has_left else Standing.HELD
+    if state == State.APPROVED and is_unbinding:
+        return Standing.UNBINDING
     return Standing(state)
+
+
+def parse_scanned(text: str) -> tuple[str, str]:
+    """Application number and document hash in what was typed or scanned; empty where it holds none.
+
+    A paper form's QR code is an address that ends with the hash (SHA-256 in hex).
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    number = NUMBER.search(plain.upper())
+    found = SHA256_HEX.search(plain.lower())
+    return number[0] if number else "", found[0] if found else ""
 
 
 def compose_reason(picked: str, written: str) -> str:

@@ -1,32 +1,40 @@
-"""The inbox, one application, and the decision on it."""
+"""The inbox, and one application."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from starlette.routing import Route
 
-from review_service.applications import domain, use_cases
-from review_service.applications.domain import LONGEST_REASON, Outcome, Standing
-from review_service.applications.reasons import COMMON_REASONS
-from review_service.errors import AlreadyDecidedError, ReasonMissingError, ReasonTooLongError, WithdrawnError
+from review_service.applications import cases, decisions, domain, inbox
+from review_service.applications.domain import LONGEST_REASON, Standing
+from review_service.applications.inbox import Filter
+from review_service.applications.reasons import COMMON_REASONS, list_reasons
+from review_service.errors import NotFoundError
 from review_service.web import FORM, fields, see, signed_in
-from review_service.words import LANGUAGES, _
-from shared.languages import SOURCE, current_language, known_language, speaking
-from shared.web.language_choice import in_language, remember_language
+from review_service.words import _
+from shared.languages import SOURCE
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from review_service.applications.use_cases import Inbox
+    from review_service.applications.cases import Contacts
+    from review_service.applications.decisions import Done
     from review_service.context import Teacher
     from review_service.web import Site
 
 #: What the templates of this room know.
-IN_TEMPLATES = {"svg_path": domain.svg_path, "legal": domain.LEGAL_REPRESENTATIVES, "parents_language": SOURCE}
+IN_TEMPLATES = {
+    "svg_path": domain.svg_path,
+    "legal": domain.LEGAL_REPRESENTATIVES,
+    "parents_language": SOURCE,
+    "longest": LONGEST_REASON,
+    "common_reasons": COMMON_REASONS,
+    "counted": inbox.MOST_COUNTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,127 +50,112 @@ class Refusal:
         """Whether there is something in it that the teacher must find again."""
         return self.picked is not None or bool(self.written.strip() or self.error)
 
-    @property
-    def reason(self) -> str:
-        """What the parent will read. Raises ReasonMissingError, ReasonTooLongError."""
-        return domain.compose_reason(COMMON_REASONS.get(self.picked or "", ""), self.written)
-
 
 def routes() -> list[Route]:
     """The pages of this room."""
     return [
         Route("/", signed_in(show_inbox)),
+        Route("/find", signed_in(find), methods=FORM),
+        Route("/documents/{hash:str}", signed_in(open_document)),
         Route("/applications/{id:uuid}", signed_in(show_application)),
-        Route("/applications/{id:uuid}/approve", signed_in(approve), methods=FORM),
-        Route("/applications/{id:uuid}/refuse", signed_in(refuse), methods=FORM),
+        Route("/applications/{id:uuid}/contacts", signed_in(show_contacts), methods=FORM),
     ]
 
 
 async def show_inbox(request: Request, site: Site, teacher: Teacher) -> Response:
-    """What waits for this teacher, or what was decided."""
-    show, inbox = await _list(request, site, teacher)
-    done = await _done(request, site, teacher)
-    return site.pages.render("inbox.html", teacher=teacher, show=show, inbox=inbox, done=done)
+    """What waits for this teacher, or what has ended."""
+    return await inbox_page(request, site, teacher)
+
+
+async def inbox_page(
+    request: Request, site: Site, teacher: Teacher, *, status: int = 200, sought: str = "", not_found: bool = False
+) -> Response:
+    """The inbox; ``sought`` and ``not_found`` when it is where a search ended."""
+    listed = await inbox.list_applications(site.review, teacher, Filter.parse(request.query_params))
+    return site.pages.render(
+        "inbox.html",
+        status=status,
+        teacher=teacher,
+        inbox=listed,
+        done=await done(request, site, teacher),
+        undone=request.query_params.get("undone", ""),
+        sought=sought,
+        errors={"sought": _("找不到這個編號的申請，請確認後再試；其他班級或學校的申請不會顯示。")} if not_found else {},
+    )
+
+
+async def find(request: Request, site: Site, teacher: Teacher) -> Response:
+    """Open the application whose number was typed, or whose QR code a scanner typed."""
+    if request.method != "POST":
+        return see("/")
+    sought = (await fields(request)).get("sought", "")
+    found = await cases.find(site.review, teacher, sought)
+    if found is None:
+        return await inbox_page(request, site, teacher, status=404, sought=sought, not_found=True)
+    return see(f"/applications/{found}")
+
+
+async def open_document(request: Request, site: Site, teacher: Teacher) -> Response:
+    """Where the QR code of a parent's paper form leads: the application that it was printed from."""
+    found = await cases.find(site.review, teacher, request.path_params["hash"])
+    if found is None:
+        raise NotFoundError
+    return see(f"/applications/{found}")
 
 
 async def show_application(request: Request, site: Site, teacher: Teacher) -> Response:
     """One application."""
-    return await _application_page(request, site, teacher)
+    return await application_page(request, site, teacher)
 
 
-async def approve(request: Request, site: Site, teacher: Teacher) -> Response:
-    """Approve, and go on to the next one."""
-    if request.method != "POST":
-        return see(_application_address(request))
-    return await _decide(request, site, teacher, Outcome.APPROVE, "")
-
-
-async def refuse(request: Request, site: Site, teacher: Teacher) -> Response:
-    """Refuse with a reason, and go on to the next one."""
-    if request.method != "POST":
-        return see(_application_address(request))
-    form = await fields(request)
-    refusal = Refusal(form.get("picked"), form.get("written", ""))
-    if "language" in form:
-        return await _translate_refusal(request, site, teacher, refusal, form["language"])
-    try:
-        reason = refusal.reason
-    except ReasonMissingError:
-        wrong = replace(refusal, error=_("請選擇或填寫不通過的理由，家長會看到這段文字。"))
-    except ReasonTooLongError:
-        wrong = replace(refusal, error=_("理由最多 {limit} 個字，請精簡後再送出。").format(limit=LONGEST_REASON))
-    else:
-        return await _decide(request, site, teacher, Outcome.REFUSE, reason)
-    return await _application_page(request, site, teacher, status=422, refusal=wrong)
-
-
-async def _translate_refusal(
-    request: Request, site: Site, teacher: Teacher, refusal: Refusal, language: str
-) -> Response:
-    """Go on in another language. A refusal that was begun stands there again; nothing is decided by it."""
-    if not refusal.begun:
-        return in_language(_application_address(request), language, LANGUAGES)
-    with speaking(known_language(language, LANGUAGES) or current_language()):
-        page = await _application_page(request, site, teacher, refusal=refusal)
-        remember_language(page)
-    return page
-
-
-async def _decide(request: Request, site: Site, teacher: Teacher, outcome: Outcome, reason: str) -> Response:
+async def show_contacts(request: Request, site: Site, teacher: Teacher) -> Response:
+    """One application with ID number and contacts in full. By POST: no link that is fetched ahead shows them."""
     binding_id: UUID = request.path_params["id"]
-    try:
-        await use_cases.decide(site.review, teacher, binding_id, outcome, reason)
-    except (WithdrawnError, AlreadyDecidedError):
-        return await _application_page(request, site, teacher, status=409, late=True)
-    following = await use_cases.find_next(site.review, teacher, binding_id)
-    return see(f"/applications/{following}?done={binding_id}" if following else f"/?done={binding_id}")
+    if request.method != "POST":
+        return see(f"/applications/{binding_id}")
+    contacts = await cases.show_contacts(site.review, teacher, binding_id)
+    return await application_page(request, site, teacher, contacts=contacts)
 
 
-async def _application_page(
+async def application_page(
     request: Request,
     site: Site,
     teacher: Teacher,
     *,
     status: int = 200,
     refusal: Refusal | None = None,
-    late: bool = False,
+    late: str = "",
+    contacts: Contacts | None = None,
 ) -> Response:
-    binding_id: UUID = request.path_params["id"]
-    application = await use_cases.look(site.review, teacher, binding_id)
-    show, inbox = await _list(request, site, teacher)
+    """One application beside its list. ``late``: why a decision that was just sent was not taken."""
+    application = await cases.look(site.review, teacher, request.path_params["id"])
+    wanted = Filter.parse(request.query_params)
+    listed = await inbox.list_applications(site.review, teacher, wanted)
+    place = (application.submitted_at, application.id)
+    previous, following = await inbox.neighbours(site.review, teacher, wanted, place)
     return site.pages.render(
         "application.html",
         status=status,
         teacher=teacher,
-        show=show,
-        inbox=inbox,
+        inbox=listed,
         application=application,
-        following=await use_cases.find_next(site.review, teacher, binding_id),
-        done=await _done(request, site, teacher),
+        previous=previous,
+        following=following,
+        done=await done(request, site, teacher),
+        undone=request.query_params.get("undone", ""),
         late=late,
         refusal=refusal or Refusal(),
-        reasons=COMMON_REASONS,
-        longest=LONGEST_REASON,
+        reasons=await list_reasons(site.review, teacher),
+        contacts=contacts,
         # The language switch sends the refusal along, so that what is written there is not lost.
-        step_form=application.standing is Standing.WAITING,
+        step_form=application.standing is Standing.WAITING and application.is_mine,
     )
 
 
-async def _list(request: Request, site: Site, teacher: Teacher) -> tuple[str, Inbox]:
-    """The list that the page shows beside everything else, and its name."""
-    if request.query_params.get("show") == "decided":
-        return "decided", await use_cases.list_decided(site.review, teacher)
-    return "waiting", await use_cases.list_waiting(site.review, teacher)
-
-
-async def _done(request: Request, site: Site, teacher: Teacher) -> use_cases.Decided | None:
-    """The decision that led to this page; the address has its id only, since it stays in the browser's history."""
+async def done(request: Request, site: Site, teacher: Teacher) -> Done | None:
+    """The decisions that led to this page. The address has their batch only: it stays in the browser's history."""
     try:
-        binding_id = UUID(request.query_params.get("done", ""))
+        batch = UUID(request.query_params.get("done", ""))
     except ValueError:
         return None
-    return await use_cases.recall_decision(site.review, teacher, binding_id)
-
-
-def _application_address(request: Request) -> str:
-    return f"/applications/{request.path_params['id']}"
+    return await decisions.recall(site.review, teacher, batch)

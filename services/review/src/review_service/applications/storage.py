@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from review_service.roster.storage import CLASSES_OF_TEACHER, SCHOOL_OF_ADMINISTRATOR
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     import asyncpg
@@ -15,25 +17,38 @@ if TYPE_CHECKING:
     from shared.database import Connection
     from shared.events import BindingSubmittedData
 
-#: Whose application a row of bindings is, for the teacher $1: their class's, or, for an administrator, their school's.
-#: Every query that reads or changes an application has it, so that no page can forget to ask.
+IS_ADMINISTRATOR = f"coalesce(school_id = ({SCHOOL_OF_ADMINISTRATOR}), false)"
+#: Whose application a row of bindings is, for the teacher $1: their class's, or, for an administrator, their school's;
+#: never one in which they are the parent. Every query that reads or changes one application has it, so that no page can
+#: forget to ask.
 ENTITLED = f"""
-    submission_version IS NOT NULL AND (
-        class_id = ANY(ARRAY({CLASSES_OF_TEACHER})) OR school_id = ({SCHOOL_OF_ADMINISTRATOR})
-    )"""
+    submission_version IS NOT NULL AND NOT parent_teacher_ids @> ARRAY[$1::text]
+    AND (class_id = ANY(ARRAY({CLASSES_OF_TEACHER})) OR {IS_ADMINISTRATOR})"""
 #: Waits for a teacher: neither settled by binding nor decided by anyone.
 UNDECIDED = "state = 'waiting' AND decided_outcome IS NULL"
+#: Whether the decision on it is the teacher's ($1) to take.
+MINE_TO_DECIDE = f"(NOT for_administrator OR {IS_ADMINISTRATOR})"
+
+
+# --- what binding tells ---
 
 
 async def save_submission(
-    connection: Connection, binding_id: UUID, submitted: BindingSubmittedData, *, names: str, details: str
+    connection: Connection,
+    binding_id: UUID,
+    submitted: BindingSubmittedData,
+    *,
+    names: str,
+    details: str,
+    contacts: str,
 ) -> None:
     """What was submitted, unless a later submission is known. It waits, unless something later is known of it."""
     await connection.execute(
         """
         INSERT INTO bindings AS known (id, version, state, submission_version, application_id, application_number,
-            student_id, school_id, class_id, relation, submitted_at, statement_version, names, details)
-        VALUES ($1, $2, 'waiting', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            student_id, school_id, class_id, relation, submitted_at, statement_version, names, details, contacts,
+            on_paper, paper_entry_id, document_hash, parent_teacher_ids, is_contact_shared, is_known_guardian)
+        VALUES ($1, $2, 'waiting', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT (id) DO UPDATE SET
             state = CASE WHEN known.version < excluded.version THEN excluded.state ELSE known.state END,
             settled_at = CASE WHEN known.version < excluded.version THEN NULL ELSE known.settled_at END,
@@ -42,7 +57,11 @@ async def save_submission(
             application_number = excluded.application_number, student_id = excluded.student_id,
             school_id = excluded.school_id, class_id = excluded.class_id, relation = excluded.relation,
             submitted_at = excluded.submitted_at, statement_version = excluded.statement_version,
-            names = excluded.names, details = excluded.details
+            names = excluded.names, details = excluded.details,
+            contacts = CASE WHEN known.version <= excluded.version THEN excluded.contacts END,
+            on_paper = excluded.on_paper, paper_entry_id = excluded.paper_entry_id,
+            document_hash = excluded.document_hash, parent_teacher_ids = excluded.parent_teacher_ids,
+            is_contact_shared = excluded.is_contact_shared, is_known_guardian = excluded.is_known_guardian
         WHERE coalesce(known.submission_version, -1) < excluded.submission_version
         """,
         binding_id,
@@ -57,103 +76,445 @@ async def save_submission(
         submitted.statement_version,
         names,
         details,
+        contacts,
+        submitted.on_paper,
+        submitted.paper_entry_id,
+        submitted.document_hash,
+        submitted.parent_teacher_ids,
+        submitted.is_contact_shared,
+        submitted.is_known_guardian,
     )
 
 
-async def settle(connection: Connection, binding_id: UUID, version: int, state: str, settled_at: datetime) -> None:
-    """Binding's word on an application, unless a later one is known; the submission itself may still be to come."""
+async def forget_decision(connection: Connection, binding_id: UUID, version: int) -> None:
+    """Binding tells of a later state than the one that was decided on: that decision does not count."""
     await connection.execute(
+        """
+        UPDATE bindings SET decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL,
+            batch = NULL, leaves_at = NULL, left_at = NULL
+        WHERE id = $1 AND version < $2 AND decided_outcome IS NOT NULL
+        """,
+        binding_id,
+        version,
+    )
+
+
+async def settle(
+    connection: Connection, binding_id: UUID, version: int, state: str, settled_at: datetime
+) -> str | None:
+    """Binding's word on an application, unless a later one is known; the submission itself may still be to come.
+
+    Contacts are needed no longer, and go. Returns the student, where the row changed and is known.
+    """
+    student_id: str | None = await connection.fetchval(
         """
         INSERT INTO bindings AS known (id, version, state, settled_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (id) DO UPDATE SET
-            version = excluded.version, state = excluded.state, settled_at = excluded.settled_at
+            version = excluded.version, state = excluded.state, settled_at = excluded.settled_at, contacts = NULL
         WHERE known.version < excluded.version
+        RETURNING student_id
         """,
         binding_id,
         version,
         state,
         settled_at,
     )
+    return student_id
 
 
-async def waiting_applications(connection: Connection, teacher_id: str, limit: int) -> list[asyncpg.Record]:
-    """What waits for this teacher, oldest first; ``total`` on each row is how many there are in all."""
+async def refresh(connection: Connection, student_ids: Sequence[str]) -> None:
+    """Work out anew what is unusual about the waiting applications of these students, and who decides on them.
+
+    The administrator does where there is a custody note, or where a teacher of the class is the parent. Rows that stay
+    the same are not touched.
+    """
+    await connection.execute(
+        """
+        UPDATE bindings SET flags = now.flags, for_administrator = now.for_administrator
+        FROM (
+            SELECT here.id,
+                array_remove(ARRAY[
+                    CASE WHEN count(other.id) >= 2 THEN 'third_guardian' END,
+                    CASE WHEN here.relation <> 'other' AND bool_or(other.relation = here.relation)
+                        THEN 'same_relation' END,
+                    CASE WHEN here.is_contact_shared THEN 'shared_contact' END], NULL) AS flags,
+                EXISTS (SELECT FROM custody_notes WHERE custody_notes.student_id = here.student_id)
+                OR EXISTS (SELECT FROM classes WHERE classes.id = here.class_id
+                           AND CASE WHEN moved_to IS NULL THEN teacher_ids ELSE ARRAY[moved_to] END
+                               && here.parent_teacher_ids) AS for_administrator
+            FROM bindings AS here
+            LEFT JOIN bindings AS other ON other.student_id = here.student_id AND other.id <> here.id
+                AND other.state IN ('waiting', 'approved') AND other.submission_version IS NOT NULL
+            WHERE here.student_id = ANY($1) AND here.state = 'waiting'
+            GROUP BY here.id
+        ) AS now
+        WHERE bindings.id = now.id
+            AND (bindings.flags, bindings.for_administrator) IS DISTINCT FROM (now.flags, now.for_administrator)
+        """,
+        student_ids,
+    )
+
+
+async def waiting_students(connection: Connection, class_id: str) -> list[str]:
+    """The students for whom an application waits in a class."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT student_id FROM bindings WHERE class_id = $1 AND state = 'waiting' AND student_id IS NOT NULL",
+        class_id,
+    )
+    return [row["student_id"] for row in rows]
+
+
+# --- lists ---
+
+ENTRY = """id, state, decided_outcome, left_at, revoked_by, relation, submitted_at, ended_at, names, class_id, flags,
+    for_administrator, on_paper, is_known_guardian, present() - submitted_at AS waited"""
+#: What lists show to the teacher $1: never what they have sent themselves, as a parent.
+WAITING = f"{UNDECIDED} AND submission_version IS NOT NULL AND NOT parent_teacher_ids @> ARRAY[$1::text]"
+ENDED = "ended_at IS NOT NULL AND submission_version IS NOT NULL AND NOT parent_teacher_ids @> ARRAY[$1::text]"
+
+
+FLAGGED = "AND flags <> '{}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a list's applications are: in a whole school, or else in these classes."""
+
+    school_id: str = ""
+    class_ids: Sequence[str] = ()
+
+    @property
+    def column(self) -> str:
+        """The column that says so."""
+        return "school_id" if self.school_id else "class_id"
+
+    @property
+    def values(self) -> Sequence[str]:
+        """What stands in it."""
+        return [self.school_id] if self.school_id else self.class_ids
+
+    @property
+    def waiting(self) -> str:
+        """What waits there: what a teacher does not decide on is for the administrator, who sees the whole school."""
+        return f"{WAITING} {'' if self.school_id else 'AND NOT for_administrator'}"
+
+
+async def classes_of(connection: Connection, teacher_id: str) -> list[asyncpg.Record]:
+    """Id and name of the classes whose applications this teacher sees, by name."""
     rows: list[asyncpg.Record] = await connection.fetch(
         f"""
-        SELECT bindings.id, state, decided_outcome, relation, submitted_at, names, classes.name AS class_name,
-            present() - submitted_at AS waited, count(*) OVER () AS total
-        FROM bindings LEFT JOIN classes ON classes.id = class_id
-        WHERE bindings.id IN (SELECT id FROM bindings WHERE {UNDECIDED} AND {ENTITLED})
-        ORDER BY submitted_at, bindings.id LIMIT $2
+        SELECT id, name FROM classes
+        WHERE id IN ({CLASSES_OF_TEACHER}) OR (active AND {IS_ADMINISTRATOR}) ORDER BY name, id
         """,  # noqa: S608 - constants of this module
         teacher_id,
+    )
+    return rows
+
+
+async def waiting_page(
+    connection: Connection,
+    teacher_id: str,
+    where: Place,
+    *,
+    flagged: bool,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+    backwards: bool = False,
+) -> list[asyncpg.Record]:
+    """What waits there, oldest first, from behind ``after`` on; ``backwards``: the other way round."""
+    order, than = ("DESC", "<") if backwards else ("ASC", ">")
+    conditions = f"""
+        {where.waiting} {FLAGGED if flagged else ""}
+        AND ($3::timestamptz IS NULL OR (submitted_at, id) {than} ($3, $4))"""
+    return await _page(connection, teacher_id, where, conditions, ("submitted_at", order), after, limit)
+
+
+async def ended_page(
+    connection: Connection,
+    teacher_id: str,
+    where: Place,
+    *,
+    state: str,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """What was decided or has ended there, the latest first; ``state`` is one of the domain's, or empty for all."""
+    conditions = f"""
+        {ENDED} {f"AND state = '{state}'" if state else ""}
+        AND ($3::timestamptz IS NULL OR (ended_at, id) < ($3, $4))"""
+    return await _page(connection, teacher_id, where, conditions, ("ended_at", "DESC"), after, limit)
+
+
+async def _page(
+    connection: Connection,
+    teacher_id: str,
+    where: Place,
+    conditions: str,
+    order: tuple[str, str],
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """Each class is read from its own index, in order already, so that a page costs what a page holds."""
+    column, direction = order
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"""
+        SELECT here.*, classes.name AS class_name
+        FROM unnest($2::text[]) AS place CROSS JOIN LATERAL (
+            SELECT {ENTRY} FROM bindings WHERE {where.column} = place AND {conditions}
+            ORDER BY {column} {direction}, id {direction} LIMIT $5
+        ) AS here LEFT JOIN classes ON classes.id = here.class_id
+        ORDER BY here.{column} {direction}, here.id {direction} LIMIT $5
+        """,  # noqa: S608 - put together from constants of this module and a state of the domain
+        teacher_id,
+        where.values,
+        *(after or (None, None)),
         limit,
     )
     return rows
 
 
-async def decided_applications(connection: Connection, teacher_id: str, limit: int) -> list[asyncpg.Record]:
-    """What no longer waits for this teacher, the latest first; columns as of :func:`waiting_applications`."""
-    rows: list[asyncpg.Record] = await connection.fetch(
+async def count_waiting(connection: Connection, teacher_id: str, where: Place, *, flagged: bool, most: int) -> int:
+    """How many wait there, counted up to ``most``."""
+    count: int = await connection.fetchval(
         f"""
-        SELECT bindings.id, state, decided_outcome, relation, submitted_at, names, classes.name AS class_name,
-            present() - submitted_at AS waited, count(*) OVER () AS total
-        FROM bindings LEFT JOIN classes ON classes.id = class_id
-        WHERE bindings.id IN (SELECT id FROM bindings WHERE NOT ({UNDECIDED}) AND {ENTITLED})
-        ORDER BY coalesce(settled_at, decided_at) DESC, bindings.id LIMIT $2
+        SELECT count(*) FROM (
+            SELECT FROM bindings WHERE {where.column} = ANY($2) AND {where.waiting} {FLAGGED if flagged else ""}
+            LIMIT $3) AS counted
         """,  # noqa: S608 - constants of this module
         teacher_id,
-        limit,
+        where.values,
+        most,
+    )
+    return count
+
+
+async def waiting_for(connection: Connection, teacher_id: str, binding_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Those of the applications on which this teacher may decide now; the columns of a list."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"""
+        SELECT here.*, classes.name AS class_name
+        FROM (SELECT {ENTRY} FROM bindings
+              WHERE id = ANY($2) AND {UNDECIDED} AND {ENTITLED} AND {MINE_TO_DECIDE}) AS here
+            LEFT JOIN classes ON classes.id = class_id
+        ORDER BY submitted_at, here.id
+        """,  # noqa: S608 - constants of this module
+        teacher_id,
+        binding_ids,
     )
     return rows
+
+
+async def changes(connection: Connection, teacher_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """For each of the teachers: the last change in their classes or school, and how many applications wait there."""
+    rows = await connection.fetch(
+        f"""
+        SELECT teacher.id, coalesce(max(seen.change), 0) AS change, coalesce(sum(seen.waiting), 0)::bigint AS waiting
+        FROM unnest($1::text[]) AS teacher (id)
+        LEFT JOIN LATERAL (
+            SELECT (SELECT max(change) FROM bindings WHERE class_id = mine.id) AS change,
+                   (SELECT count(*) FROM bindings
+                    WHERE class_id = mine.id AND {UNDECIDED} AND submission_version IS NOT NULL) AS waiting
+            FROM ({CLASSES_OF_TEACHER.replace("$1", "teacher.id")}) AS mine
+            UNION ALL
+            SELECT (SELECT max(change) FROM bindings WHERE school_id = mine.school_id),
+                   (SELECT count(*) FROM bindings
+                    WHERE school_id = mine.school_id AND {UNDECIDED} AND submission_version IS NOT NULL)
+            FROM ({SCHOOL_OF_ADMINISTRATOR.replace("$1", "teacher.id")}) AS mine
+        ) AS seen ON true
+        GROUP BY teacher.id
+        """,  # noqa: S608 - constants of ours
+        teacher_ids,
+    )
+    return {row["id"]: (row["change"], row["waiting"]) for row in rows}
+
+
+# --- one application ---
 
 
 async def application(connection: Connection, teacher_id: str, binding_id: UUID) -> asyncpg.Record | None:
-    """One application with its class, school and who decided; None where this teacher may not see it."""
+    """One application with its class, school, student and who decided; None where this teacher may not see it."""
     return await connection.fetchrow(
         f"""
-        SELECT bindings.*, classes.name AS class_name, schools.name AS school_name,
-            deciders.details AS decider_details, present() - submitted_at AS waited
-        FROM bindings
-            LEFT JOIN classes ON classes.id = class_id
-            LEFT JOIN schools ON schools.id = bindings.school_id
-            LEFT JOIN teachers AS deciders ON deciders.id = decided_by
-        WHERE bindings.id = (SELECT id FROM bindings WHERE id = $2 AND {ENTITLED})
+        SELECT here.*, classes.name AS class_name, schools.name AS school_name,
+            deciders.details AS decider_details, revokers.details AS revoker_details,
+            students.name AS roster_name, now_in.name AS roster_class, students.id IS NOT NULL AS is_in_roster,
+            present() - here.submitted_at AS waited, here.leaves_at - present() AS undo_left
+        FROM (SELECT *, {MINE_TO_DECIDE} AS is_mine FROM bindings WHERE id = $2 AND {ENTITLED}) AS here
+            LEFT JOIN classes ON classes.id = here.class_id
+            LEFT JOIN schools ON schools.id = here.school_id
+            LEFT JOIN teachers AS deciders ON deciders.id = here.decided_by
+            LEFT JOIN teachers AS revokers ON revokers.id = here.revoked_by
+            LEFT JOIN students ON students.id = here.student_id AND students.class_id IS NOT NULL
+            LEFT JOIN classes AS now_in ON now_in.id = students.class_id
         """,  # noqa: S608 - constants of this module
         teacher_id,
         binding_id,
     )
 
 
-async def next_waiting(connection: Connection, teacher_id: str, binding_id: UUID) -> UUID | None:
-    """The application that waits next after this one in the inbox, from the top again at its end; None when empty."""
-    found: UUID | None = await connection.fetchval(
+async def relatives(connection: Connection, teacher_id: str, binding_id: UUID) -> list[asyncpg.Record]:
+    """The other applications for the same student, and the same parent's for other students; only what may be seen."""
+    rows: list[asyncpg.Record] = await connection.fetch(
         f"""
-        SELECT id FROM bindings
-        WHERE {UNDECIDED} AND {ENTITLED}
-        ORDER BY (submitted_at, id) <= (SELECT submitted_at, id FROM bindings WHERE id = $2), submitted_at, id
-        LIMIT 1
+        SELECT {ENTRY}, student_id = (SELECT student_id FROM bindings WHERE id = $2) AS is_same_student
+        FROM bindings
+        WHERE id <> $2 AND {ENTITLED} AND (
+            student_id = (SELECT student_id FROM bindings WHERE id = $2)
+            OR application_id = (SELECT application_id FROM bindings WHERE id = $2))
+        ORDER BY submitted_at DESC, id LIMIT 20
         """,  # noqa: S608 - constants of this module
         teacher_id,
         binding_id,
+    )
+    return rows
+
+
+async def find(connection: Connection, teacher_id: str, number: str, document_hash: str) -> UUID | None:
+    """The application with this number or this document's hash, one that waits before others; None for none to see."""
+    found: UUID | None = await connection.fetchval(
+        f"""
+        SELECT id FROM bindings
+        WHERE (application_number = $2 OR ($3 <> '' AND document_hash = $3)) AND {ENTITLED}
+        ORDER BY NOT ({UNDECIDED}), submitted_at, id LIMIT 1
+        """,  # noqa: S608 - constants of this module
+        teacher_id,
+        number,
+        document_hash,
     )
     return found
 
 
-async def take_decision(
-    connection: Connection, teacher_id: str, binding_id: UUID, outcome: str, reason: str | None
-) -> bool:
-    """Decide, if nobody did and binding still waits; ``reason`` is sealed. Of many at once exactly one gets True."""
+# --- decisions ---
+
+
+async def take_decisions(
+    connection: Connection,
+    teacher_id: str,
+    binding_ids: Sequence[UUID],
+    outcome: str,
+    reasons: Sequence[str | None],
+    *,
+    batch: UUID,
+    undo: timedelta,
+) -> list[UUID]:
+    """Decide on those that nobody decided on and that binding says wait; ``reasons`` are sealed, one each.
+
+    Of many at once exactly one gets each. They leave after ``undo``.
+    """
+    rows = await connection.fetch(
+        f"""
+        UPDATE bindings SET decided_outcome = $4, decided_by = $1, decided_at = present(), reason = told.reason,
+            batch = $5, leaves_at = present() + $6::interval, left_at = NULL
+        FROM unnest($2::uuid[], $3::text[]) AS told (binding_id, reason)
+        WHERE id = told.binding_id AND {UNDECIDED} AND {ENTITLED} AND {MINE_TO_DECIDE}
+        RETURNING id
+        """,  # noqa: S608 - constants of this module
+        teacher_id,
+        binding_ids,
+        reasons,
+        outcome,
+        batch,
+        undo,
+    )
+    return [row["id"] for row in rows]
+
+
+async def undo_batch(connection: Connection, teacher_id: str, batch: UUID) -> list[UUID]:
+    """Take back those of the teacher's decisions of a batch that have not left."""
+    rows = await connection.fetch(
+        f"""
+        UPDATE bindings SET decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL,
+            batch = NULL, leaves_at = NULL
+        WHERE batch = $2 AND decided_by = $1 AND left_at IS NULL AND state = 'waiting' AND {ENTITLED}
+        RETURNING id
+        """,  # noqa: S608 - constants of this module
+        teacher_id,
+        batch,
+    )
+    return [row["id"] for row in rows]
+
+
+async def batch(connection: Connection, teacher_id: str, batch: UUID) -> list[asyncpg.Record]:
+    """The teacher's own decisions of a batch: the columns of a list, and how long until they leave."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"""
+        SELECT bindings.id, names, class_name.name AS class_name, decided_outcome, left_at, state,
+            leaves_at - present() AS undo_left
+        FROM (SELECT * FROM bindings WHERE batch = $2 AND decided_by = $1 AND {ENTITLED}) AS bindings
+            LEFT JOIN classes AS class_name ON class_name.id = class_id
+        ORDER BY submitted_at, bindings.id
+        """,  # noqa: S608 - constants of this module
+        teacher_id,
+        batch,
+    )
+    return rows
+
+
+async def let_leave(connection: Connection, most: int) -> list[asyncpg.Record]:
+    """The decisions that can be undone no longer, each for one of many who ask at once."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        UPDATE bindings SET left_at = present()
+        WHERE id IN (
+            SELECT id FROM bindings
+            WHERE left_at IS NULL AND decided_outcome IS NOT NULL AND state = 'waiting' AND leaves_at <= present()
+            ORDER BY leaves_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING id, decided_outcome, decided_by, reason
+        """,
+        most,
+    )
+    return rows
+
+
+async def seconds_until_next_leaves(connection: Connection) -> float | None:
+    """How long until a decision is to leave; None when none waits for that."""
+    seconds: float | None = await connection.fetchval(
+        """
+        SELECT extract(epoch FROM min(leaves_at) - present())::float8 FROM bindings
+        WHERE left_at IS NULL AND decided_outcome IS NOT NULL AND state = 'waiting'
+        """
+    )
+    return seconds
+
+
+async def mark_unbinding(connection: Connection, teacher_id: str, binding_id: UUID, reason: str) -> bool:
+    """Note that the administrator ends a binding; ``reason`` is sealed. False where it is not bound, or ends already."""
     return bool(
         await connection.fetchval(
             f"""
-            UPDATE bindings SET decided_outcome = $3, decided_by = $1, decided_at = present(), reason = $4
-            WHERE id = $2 AND {UNDECIDED} AND {ENTITLED}
+            UPDATE bindings SET revoked_by = $1, revoked_reason = $3
+            WHERE id = $2 AND state = 'approved' AND revoked_by IS NULL AND {ENTITLED} AND {IS_ADMINISTRATOR}
             RETURNING true
             """,  # noqa: S608 - constants of this module
             teacher_id,
             binding_id,
-            outcome,
             reason,
         )
+    )
+
+
+# --- reasons for a refusal ---
+
+
+async def reasons(connection: Connection, school_id: str) -> list[str] | None:
+    """The school's own list; None where it has none."""
+    words: list[str] | None = await connection.fetchval(
+        "SELECT words FROM refusal_reasons WHERE school_id = $1", school_id
+    )
+    return words
+
+
+async def save_reasons(connection: Connection, school_id: str, words: Sequence[str], teacher_id: str) -> None:
+    """The school's own list from now on; an empty one is none."""
+    await connection.execute(
+        """
+        WITH gone AS (DELETE FROM refusal_reasons WHERE school_id = $1 AND cardinality($2::text[]) = 0)
+        INSERT INTO refusal_reasons (school_id, words, changed_by)
+        SELECT $1, $2, $3 WHERE cardinality($2::text[]) > 0
+        ON CONFLICT (school_id) DO UPDATE SET
+            words = excluded.words, changed_by = excluded.changed_by, changed_at = present()
+        """,
+        school_id,
+        words,
+        teacher_id,
     )

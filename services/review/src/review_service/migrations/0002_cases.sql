@@ -11,16 +11,27 @@ ALTER TABLE bindings
     ADD COLUMN for_administrator  boolean NOT NULL DEFAULT false, -- a custody note, or the teacher is the parent; the same
     ADD COLUMN leaves_at          timestamptz, -- until then a decision can be undone
     ADD COLUMN left_at            timestamptz, -- when it left for binding
+    ADD COLUMN batch              uuid, -- decisions that were taken, and can be undone, together
     ADD COLUMN revoked_reason     text, -- sealed, place 'bindings:<id>:revoked_reason'
     ADD COLUMN revoked_by         text,
     ADD COLUMN reminded_at        timestamptz,
     ADD COLUMN escalated_at       timestamptz,
+    ADD COLUMN change             bigint NOT NULL DEFAULT 0, -- of the last change: by it open pages see that there is one
     DROP CONSTRAINT bindings_state_check,
     ADD CONSTRAINT bindings_state_check CHECK (state IN ('waiting', 'approved', 'refused', 'withdrawn', 'revoked'));
 -- A decision of the version before this one has left by its outbox already.
 UPDATE bindings SET leaves_at = decided_at, left_at = decided_at WHERE decided_outcome IS NOT NULL;
 
--- The lists of a teacher and of a school, page by page, without a sort.
+CREATE SEQUENCE binding_changes;
+CREATE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.change := nextval('binding_changes');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER bindings_change BEFORE INSERT OR UPDATE ON bindings FOR EACH ROW EXECUTE FUNCTION count_change();
+
+-- The lists of a class and of a school, page by page, without a sort: what waits, oldest first, and what has ended.
+ALTER TABLE bindings ADD COLUMN ended_at timestamptz GENERATED ALWAYS AS (coalesce(settled_at, decided_at)) STORED;
 DROP INDEX bindings_class, bindings_school;
 CREATE INDEX bindings_class_waiting ON bindings (class_id, submitted_at, id)
     WHERE state = 'waiting' AND decided_outcome IS NULL AND submission_version IS NOT NULL;
@@ -28,12 +39,19 @@ CREATE INDEX bindings_school_waiting ON bindings (school_id, submitted_at, id)
     WHERE state = 'waiting' AND decided_outcome IS NULL AND submission_version IS NOT NULL;
 CREATE INDEX bindings_school_flagged ON bindings (school_id, submitted_at, id)
     WHERE state = 'waiting' AND decided_outcome IS NULL AND submission_version IS NOT NULL AND flags <> '{}';
-ALTER TABLE bindings ADD COLUMN ended_at timestamptz GENERATED ALWAYS AS (coalesce(settled_at, decided_at)) STORED;
-CREATE INDEX bindings_class_ended ON bindings (class_id, ended_at DESC, id) WHERE ended_at IS NOT NULL;
-CREATE INDEX bindings_school_ended ON bindings (school_id, ended_at DESC, id) WHERE ended_at IS NOT NULL;
+CREATE INDEX bindings_class_ended ON bindings (class_id, ended_at DESC, id DESC)
+    WHERE ended_at IS NOT NULL AND submission_version IS NOT NULL;
+CREATE INDEX bindings_school_ended ON bindings (school_id, ended_at DESC, id DESC)
+    WHERE ended_at IS NOT NULL AND submission_version IS NOT NULL;
+CREATE INDEX bindings_school_state ON bindings (school_id, state, ended_at DESC, id DESC)
+    WHERE ended_at IS NOT NULL AND submission_version IS NOT NULL;
+CREATE INDEX bindings_class_change ON bindings (class_id, change DESC);
+CREATE INDEX bindings_school_change ON bindings (school_id, change DESC);
 CREATE INDEX bindings_student ON bindings (student_id);
+CREATE INDEX bindings_application ON bindings (application_id);
 CREATE INDEX bindings_document ON bindings (document_hash) WHERE document_hash <> '';
 CREATE INDEX bindings_number ON bindings (application_number);
+CREATE INDEX bindings_batch ON bindings (batch) WHERE batch IS NOT NULL;
 CREATE INDEX bindings_leaving ON bindings (leaves_at) WHERE left_at IS NULL AND decided_outcome IS NOT NULL;
 
 -- Who is in a class; a row that another class took over, or nobody, has that class or none.
@@ -75,14 +93,13 @@ CREATE TABLE custody_notes (
     set_at     timestamptz NOT NULL DEFAULT present()
 );
 
--- The reasons that a school offers for a refusal; a school without any has those of applications/reasons.py.
+-- The reasons that a school offers for a refusal; a school without a row has those of applications/reasons.py.
 CREATE TABLE refusal_reasons (
-    id        uuid PRIMARY KEY,
-    school_id text    NOT NULL,
-    position  integer NOT NULL,
-    words     text    NOT NULL
+    school_id  text PRIMARY KEY,
+    words      text[]      NOT NULL,
+    changed_by text        NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT present()
 );
-CREATE INDEX refusal_reasons_school ON refusal_reasons (school_id, position);
 
 -- Applications that came on paper, as the administrator entered them, until binding has answered.
 CREATE TABLE paper_entries (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from review_service.applications.storage import refresh, waiting_students
 from review_service.roster import storage
 from shared.events import StudentsForReview, TeacherForReview
 
@@ -21,6 +22,7 @@ async def learn_school(connection: Connection, event: SchoolUpdated) -> None:
 async def learn_class(connection: Connection, event: ClassUpdated) -> None:
     """A class is new or changed: from now on its applications are its present teachers'."""
     await storage.save_class(connection, event.subject, event.data)
+    await refresh(connection, await waiting_students(connection, event.subject))
 
 
 async def learn_teacher(review: Review, connection: Connection, event: TeacherUpdated) -> None:
