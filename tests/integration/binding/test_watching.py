@@ -17,16 +17,18 @@ import httpx
 import pytest
 
 from binding_service.app import make_app
-from binding_service.applications import storage, streams, watching
+from binding_service.applications import storage
 from local_stack.processes import Child, accepts_connections, free_port
+from shared.web import streams, watching
 from support.serving import eventually, serving, wait_until_ready
 from support.town import LI, OTHER_PARENT_ID, PARENT_ID, TLS, WANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from binding_service.applications.watching import Watching
+    from binding_service.logins.domain import Session
     from shared.database import Database
+    from shared.web.watching import Watching
     from support.databases import Clock
     from support.town import Town
 
@@ -134,7 +136,7 @@ class Replica:
 
     url: str
     database: Database
-    watching: Watching
+    watching: Watching[Session]
 
     async def commit(self) -> None:
         """Something that is none of any parent's business."""

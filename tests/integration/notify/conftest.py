@@ -53,6 +53,7 @@ def settings(databases: Databases, broker_url: str, mail_server: MailServer, sms
             "database_url": databases.notify,
             "rabbitmq_url": broker_url,
             "public_url": "https://parents.example",
+            "review_url": "https://teachers.example",
             "smtp_host": "127.0.0.1",
             "smtp_port": mail_server.port,
             "smtp_tls": "none",
@@ -71,9 +72,10 @@ async def world(settings: Settings, mail_server: MailServer, sms_server: SmsServ
     await database.open()
     notify = Notify(
         database=database,
-        notices=Notices(settings.public_url),
+        notices=Notices(settings.public_url, settings.review_url),
         from_otp=sample_keys("KEY_OTP_NOTIFY"),
         from_binding=sample_keys("KEY_BINDING_NOTIFY"),
+        from_review=sample_keys("KEY_REVIEW_NOTIFY"),
         store=sample_keys("NOTIFY_KEY_STORE"),
         providers=make_providers(settings, database),
     )

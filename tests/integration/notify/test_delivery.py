@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from integration.notify.world import (
     MOBILE,
     PARENT,
     REASON,
+    TEACHER,
     World,
     in_language,
     make_account,
@@ -23,14 +25,18 @@ from integration.notify.world import (
     make_approval,
     make_code,
     make_refusal,
+    make_reminder,
+    make_revocation,
     make_withdrawal,
 )
 from notify_service import use_cases
 from notify_service.delivery import Delivery
 from notify_service.domain import FOR_A_NOTICE
 from notify_service.smtp import Smtp
+from shared.events import ReviewReminderDue
 from shared.logs import correlation_id
 from shared.sealing import SealingKeys
+from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +56,10 @@ if TYPE_CHECKING:
         (make_refusal, REASON),
         (make_withdrawal, "取消"),
         (make_account, "最後六碼"),
+        (make_revocation, REASON),
+        (partial(make_reminder, "digest"), "五年一班：2 件"),
+        (partial(make_reminder, "reminder"), "請儘快審核"),
+        (partial(make_reminder, "escalation"), "指定代理人"),
     ],
 )
 async def test_each_notice_goes_out_once_though_its_event_comes_twice(
@@ -62,7 +72,7 @@ async def test_each_notice_goes_out_once_though_its_event_comes_twice(
     await world.deliver_due()
 
     (mail,) = world.mail_server.mails
-    assert mail["To"] == PARENT
+    assert mail["To"] == (TEACHER if isinstance(event, ReviewReminderDue) else PARENT)
     for form in ("plain", "html"):
         body = mail.get_body((form,))
         assert body
@@ -111,6 +121,38 @@ async def test_a_state_that_is_told_again_under_a_new_event_id_sends_nothing(wor
     await world.hear(make_withdrawal(binding, version=4))
     await world.deliver_due()
     assert len(world.mail_server.mails) == 2
+
+
+async def test_a_reviewer_gets_one_of_each_kind_a_day(world: World):
+    tomorrow = datetime.now(TAIPEI).date() + timedelta(days=1)
+    for kind in ("digest", "reminder", "escalation"):
+        await world.hear(make_reminder(kind))
+        await world.hear(make_reminder(kind))
+    await world.hear(make_reminder("digest", "teacher-2"))
+    await world.hear(make_reminder("digest", day=tomorrow))
+
+    kinds = [message["kind"] for message in await world.messages()]
+    assert sorted(kinds) == ["digest", "digest", "digest", "escalation", "reminder"]
+
+
+@pytest.mark.parametrize(("kind", "days"), [("digest", 1), ("reminder", 2), ("escalation", 2)])
+async def test_a_notice_to_staff_is_worth_nothing_when_its_days_are_over(
+    world: World, clock: Clock, kind: str, days: int
+):
+    today = datetime.now(TAIPEI).date()
+    worth = make_reminder(kind, day=today - timedelta(days=days - 1))
+    late = make_reminder(kind, "teacher-2", day=today - timedelta(days=days))
+    await world.hear(worth)
+    await world.hear(late)
+
+    await world.deliver_due()
+    assert sorted(message["state"] for message in await world.messages()) == ["dropped", "sent"]
+
+    await world.hear(make_reminder(kind, "teacher-3"))
+    await clock.shift(timedelta(days=days))
+    await world.deliver_due()
+    assert sorted(message["state"] for message in await world.messages()) == ["dropped", "dropped", "sent"]
+    assert len(world.mail_server.mails) == 1
 
 
 async def test_an_approval_that_opens_an_account_leaves_the_word_to_the_account(world: World):
@@ -214,11 +256,12 @@ async def test_what_waits_is_sealed_and_gone_when_sent(world: World):
     await world.hear(make_code())
     await world.hear(make_code("sms"))
     await world.hear(make_refusal())
+    await world.hear(make_reminder())
 
     async with world.notify.database.connection() as connection:
         for table in ("messages", "inbox", "outbox", "mailbox"):
             stored = str(await connection.fetch(f"SELECT t::text FROM {table} AS t"))  # noqa: S608 - four names from above
-            for secret in (PARENT, MOBILE, CODE, "吳大寶", "王小美", REASON):
+            for secret in (PARENT, MOBILE, CODE, "吳大寶", "王小美", REASON, TEACHER, "陳老師"):
                 assert secret not in stored
     assert all(message["letter"] for message in await world.messages())
 

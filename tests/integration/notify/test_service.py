@@ -14,16 +14,20 @@ import pytest
 from integration.notify.world import (
     CODE,
     PARENT,
+    TEACHER,
     World,
     make_account,
     make_application,
     make_approval,
     make_code,
     make_refusal,
+    make_reminder,
+    make_revocation,
     make_withdrawal,
 )
 from notify_service import delivery
 from notify_service.app import make_app
+from notify_service.domain import Kind
 from shared.bus import EVENTS_EXCHANGE
 from shared.events import BindingWithdrawn
 
@@ -87,12 +91,12 @@ async def waiting_in(channel: AbstractChannel, queue: str) -> int | None:
     return (await channel.declare_queue(queue, passive=True)).declaration_result.message_count
 
 
-async def mailbox(client: httpx.AsyncClient, messages: int = 1) -> list[dict[str, Any]]:
-    """What the parent has in the mailbox, once it is so many messages."""
+async def mailbox(client: httpx.AsyncClient, messages: int = 1, to: str = PARENT) -> list[dict[str, Any]]:
+    """What the parent, or who is named, has in the mailbox, once it is so many messages."""
     found: list[dict[str, Any]] = []
 
     async def enough() -> bool:
-        found[:] = (await client.get("/mailbox.json", params={"to": PARENT})).json()
+        found[:] = (await client.get("/mailbox.json", params={"to": to})).json()
         return len(found) >= messages
 
     await eventually(enough)
@@ -111,14 +115,15 @@ async def test_every_event_becomes_one_message_whatever_is_delivered_twice(
         make_refusal(),
         make_withdrawal(),
         make_account(),
+        make_revocation(),
     ]
     async with serving(to_mailbox) as client:
         await tell(channel, *told, *told)
-        await mailbox(client, 6)
+        await mailbox(client, 7)
         # A queue's messages are in order: when the last one has been taken, all have.
         last = make_withdrawal()
         await tell(channel, last, last)
-        await mailbox(client, 7)
+        await mailbox(client, 8)
     kinds = [message["kind"] for message in await world.messages()]
 
     assert sorted(kinds) == [
@@ -127,9 +132,22 @@ async def test_every_event_becomes_one_message_whatever_is_delivered_twice(
         "approved",
         "code",
         "refused",
+        "revoked",
         "withdrawn",
         "withdrawn",
     ]
+
+
+async def test_every_kind_of_notice_has_a_name_on_the_mailbox_page(to_mailbox: Settings, channel: AbstractChannel):
+    to_parent = [make_code(), make_application(), make_approval(), make_refusal(), make_withdrawal(), make_account()]
+    to_staff = [make_reminder("digest"), make_reminder("reminder"), make_reminder("escalation")]
+    async with serving(to_mailbox) as client:
+        await tell(channel, *to_parent, make_revocation(), *to_staff)
+        messages = [*await mailbox(client, 7), *await mailbox(client, 3, to=TEACHER)]
+        pages = [await client.get(f"/mailbox/{message['id']}") for message in messages]
+
+    assert {message["kind"] for message in messages} == set(Kind)
+    assert [page.status_code for page in pages] == [200] * len(Kind)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,13 +24,18 @@ from shared.events import (
     ApplicationToAcknowledge,
     BindingApproved,
     BindingRefused,
+    BindingRevoked,
     BindingWithdrawn,
     CodeIssued,
     CodeToSend,
     Event,
+    ReviewerToRemind,
+    ReviewReminderDue,
     SubmittedStudent,
+    WaitingClass,
 )
 from shared.sealing import SealingKeys
+from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,6 +53,7 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Event)
 
 PARENT = "mei.wang@example.org"
+TEACHER = "chen@school.example"
 MOBILE = "+886912345678"
 CODE = "049497"
 REASON = "關係與簽名不符"
@@ -94,6 +100,22 @@ def make_withdrawal(binding: UUID | None = None, *, version: int = 2, **who: str
     """A withdrawal."""
     event = BindingWithdrawn.of("binding", binding or uuid4(), **_ended(version))
     return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=Addressee(**(ADDRESSEE | who)))
+
+
+def make_revocation() -> BindingRevoked:
+    """A binding that the school has ended."""
+    event = BindingRevoked.of("binding", uuid4(), **_ended(3))
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=AddresseeWithReason(**ADDRESSEE, reason=REASON))
+
+
+def make_reminder(kind: str = "reminder", teacher: str = "teacher-1", day: date | None = None) -> ReviewReminderDue:
+    """Three applications wait in two classes of a teacher, today."""
+    classes = [WaitingClass(class_name="五年一班", waiting=2), WaitingClass(class_name="五年二班", waiting=1)]
+    day = day or datetime.now(TAIPEI).date()
+    facts = {"kind": kind, "day": day, "language": "zh-TW", "waiting": 3, "oldest_days": 4}
+    event = ReviewReminderDue.of("review", teacher, **facts)
+    known = ReviewerToRemind(email=TEACHER, name="陳老師", classes=classes)
+    return event.sealed(sample_keys("KEY_REVIEW_NOTIFY"), for_notify=known)
 
 
 def make_account() -> AccountOpened:
@@ -174,7 +196,9 @@ EFFECTS: dict[type[Event], Callable[[Notify, Any, Any], Awaitable[None]]] = {
     BindingApproved: use_cases.tell_approval,
     BindingRefused: use_cases.tell_refusal,
     BindingWithdrawn: use_cases.tell_withdrawal,
+    BindingRevoked: use_cases.tell_revocation,
     AccountOpened: use_cases.announce_account,
+    ReviewReminderDue: use_cases.remind_reviewer,
 }
 
 

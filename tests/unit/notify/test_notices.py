@@ -8,16 +8,19 @@ import pytest
 from contract.translation_faults import CHINESE
 from notify_service.domain import Kind
 from notify_service.notices import Notices, one_line
-from shared.events import Language, SubmittedStudent
+from shared.events import Language, SubmittedStudent, WaitingClass
 from shared.languages import NAMES, SOURCE
 from shared.web.pages import HTML_TAGS
 
-NOTICES = Notices("https://parents.example/binding/")
+NOTICES = Notices("https://parents.example/binding/", "https://teachers.example/")
 MARKUP = '<img src=x onerror="alert(1)">'
 #: What stands in the GSM 03.38 alphabet and in ASCII with the same meaning; one septet each.
 GSM_7 = re.compile(r"[A-Za-z0-9 @$_!\"#%&'()*+,\-./:;<=>?\n\r]*")
 
+TO_STAFF = [Kind.DIGEST, Kind.REMINDER, Kind.ESCALATION]
+
 each_kind = pytest.mark.parametrize("kind", list(Kind))
+each_kind_to_staff = pytest.mark.parametrize("kind", TO_STAFF)
 in_each_language = pytest.mark.parametrize("language", list(NAMES))
 in_others = pytest.mark.parametrize("language", [language for language in NAMES if language != SOURCE])
 
@@ -34,6 +37,10 @@ def make_values(**overrides: object) -> dict[str, Any]:
         "email": "mei.wang@example.org",
         "until": datetime(2026, 12, 8, 2, 30, tzinfo=UTC),
         "reason": "關係填的是祖父，\n簽名的是母親。",
+        "name": "陳老師",
+        "classes": [WaitingClass(class_name="五年一班", waiting=2), WaitingClass(class_name="五年二班", waiting=1)],
+        "waiting": 3,
+        "oldest_days": 4,
     } | overrides
 
 
@@ -44,6 +51,8 @@ def make_foreign_values() -> dict[str, Any]:
         student_name="Bao Wu",
         students=[SubmittedStudent(name="Bao Wu", school="Zhongzheng Elementary")],
         reason="The signature is\nsomebody else's.",
+        name="Ms Chen",
+        classes=[WaitingClass(class_name="5-1", waiting=3)],
     )
 
 
@@ -92,7 +101,9 @@ def test_no_two_languages_say_it_in_the_same_words(kind: Kind):
 @each_kind
 def test_markup_in_names_is_text_in_html(kind: Kind, language: Language):
     students = [SubmittedStudent(name=MARKUP, school=MARKUP)]
-    values = make_values(parent_name=MARKUP, student_name=MARKUP, students=students, reason=MARKUP)
+    classes = [WaitingClass(class_name=MARKUP, waiting=3)]
+    parents = {"parent_name": MARKUP, "student_name": MARKUP, "students": students, "reason": MARKUP}
+    values = make_values(**parents, name=MARKUP, classes=classes)
     letter = NOTICES.mail(kind, "x@example.org", language, **values)
 
     assert "<img" not in letter.html
@@ -113,7 +124,9 @@ def test_no_name_breaks_a_subject(kind: Kind, language: Language):
 @in_each_language
 @each_kind
 def test_no_name_starts_a_line_of_its_own(kind: Kind, language: Language):
-    values = make_values(student_name="吳\n\n大寶", parent_name="王\n\n請把密碼寄到這裡")
+    named = "王\n\n請把密碼寄到這裡"
+    classes = [WaitingClass(class_name=named, waiting=3)]
+    values = make_values(student_name="吳\n\n大寶", parent_name=named, name=named, classes=classes)
     letter = NOTICES.mail(kind, "x@example.org", language, **values)
 
     assert "\n請把密碼" not in letter.text
@@ -124,8 +137,9 @@ def test_no_name_starts_a_line_of_its_own(kind: Kind, language: Language):
 @in_each_language
 @each_kind
 def test_what_looks_like_a_placeholder_in_data_is_data(kind: Kind, language: Language, percent: str):
-    values = make_values(student_name=percent, parent_name=percent, reason=percent, number=percent)
+    values = make_values(student_name=percent, parent_name=percent, reason=percent, number=percent, name=percent)
     values["students"] = [SubmittedStudent(name=percent, school=percent)]
+    values["classes"] = [WaitingClass(class_name=percent, waiting=3)]
     letter = NOTICES.mail(kind, "x@example.org", language, **values)
 
     assert (percent in letter.text) == (kind is not Kind.CODE)
@@ -182,9 +196,10 @@ def test_a_date_is_written_as_its_reader_writes_it(language: Language, moment: s
         assert re.search(rf"(?<!\d){moment}(?!\d)", text)
 
 
+@pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.REVOKED])
 @in_each_language
-def test_a_refusal_quotes_every_line_of_the_reason_as_it_was_written(language: Language):
-    letter = NOTICES.mail(Kind.REFUSED, "x@example.org", language, **make_values())
+def test_every_line_of_a_reason_is_quoted_as_it_was_written(kind: Kind, language: Language):
+    letter = NOTICES.mail(kind, "x@example.org", language, **make_values())
 
     assert "> 關係填的是祖父，\n> 簽名的是母親。" in letter.text
     assert '<blockquote lang="zh-Hant-TW">關係填的是祖父，\n簽名的是母親。</blockquote>' in letter.html
@@ -226,6 +241,49 @@ def test_an_application_names_each_child_and_school(language: Language, text: st
 
     assert text in letter.text
     assert item in letter.html
+
+
+def test_who_is_no_longer_bound_is_told_what_that_means_and_whom_to_ask():
+    letter = NOTICES.mail(Kind.REVOKED, "x@example.org", "zh-TW", **make_values())
+
+    for body in (letter.text, letter.html):
+        assert "學校已解除您和吳大寶的親子綁定" in body
+        assert "不會再顯示吳大寶" in body
+        assert "其他孩子，他們不受影響" in body
+        assert "聯絡孩子的學校" in body
+
+
+@in_each_language
+@each_kind_to_staff
+def test_a_notice_to_staff_says_how_much_waits_in_each_class_and_where_to_decide(kind: Kind, language: Language):
+    letter = NOTICES.mail(kind, "chen@school.example", language, **make_values())
+
+    assert "3" in letter.subject
+    for body in (letter.text, letter.html):
+        assert "陳老師" in body
+        assert re.search("五年一班.*2", body)
+        assert re.search("五年二班.*1", body)
+        assert re.search(r"(?<!\d)4(?!\d)", re.sub("(?s)<style>.*</style>", "", body))
+        assert "https://teachers.example/" in body
+        assert "https://parents.example" not in body
+
+
+@in_each_language
+@each_kind_to_staff
+def test_no_notice_to_staff_names_a_child_or_a_parent_or_ends_with_words_for_parents(kind: Kind, language: Language):
+    letter = NOTICES.mail(kind, "chen@school.example", language, **make_values())
+    to_parent = NOTICES.mail(Kind.WITHDRAWN, "x@example.org", language, **make_values())
+
+    assert not re.search("吳大寶|王小美", letter.subject + letter.text + letter.html)
+    assert letter.text.splitlines()[-1] != to_parent.text.splitlines()[-1]
+
+
+@each_kind_to_staff
+def test_what_came_today_has_waited_for_no_day_yet(kind: Kind):
+    letter = NOTICES.mail(kind, "chen@school.example", "zh-TW", **make_values(oldest_days=0))
+
+    assert "還不到一天" in letter.text
+    assert " 0 天" not in letter.text
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,14 @@ def test_production_does_not_start_without_its_channels(given: dict[str, str], m
     [
         ("key_otp_notify", "KEY_OTP_NOTIFY"),
         ("key_binding_notify", "KEY_BINDING_NOTIFY"),
+        ("key_review_notify", "KEY_REVIEW_NOTIFY"),
         ("key_store", "NOTIFY_KEY_STORE"),
     ],
 )
 def test_production_does_not_start_without_each_of_its_keys(missing: str, named: str):
     key = f"k1:{base64.b64encode(bytes(32)).decode()}"
-    keys = {"key_otp_notify": key, "key_binding_notify": key, "key_store": key} | {missing: ""}
+    names = ("key_otp_notify", "key_binding_notify", "key_review_notify", "key_store")
+    keys = dict.fromkeys(names, key) | {missing: ""}
     channels = {"smtp_host": "mail.example", "sms_url": "https://sms.example/v1"}
 
     with pytest.raises(SettingsError, match=named):
@@ -55,7 +57,13 @@ def test_no_mailbox_page_where_both_channels_are_set_up():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("NOTIFY_PUBLIC_URL", "javascript:x"), ("NOTIFY_SMTP_FROM", "nobody"), ("NOTIFY_SMS_URL", "x")]
+    ("name", "value"),
+    [
+        ("NOTIFY_PUBLIC_URL", "javascript:x"),
+        ("NOTIFY_REVIEW_URL", "javascript:x"),
+        ("NOTIFY_SMTP_FROM", "nobody"),
+        ("NOTIFY_SMS_URL", "x"),
+    ],
 )
 def test_a_bad_variable_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
     monkeypatch.setenv(name, value)

@@ -158,7 +158,7 @@ def _font_folders(run: Path) -> list[Path]:
 def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dict[Service, dict[str, str]]:
     roles = _roles(kept)
     ports = _choose_ports()
-    binding = f"http://localhost:{ports['binding']}"
+    binding, review = (f"http://localhost:{ports[name]}" for name in ("binding", "review"))
     return {
         service: dict(os.environ)
         | {service.variable(setting): kept.key(name) for setting, name in service.keys.items()}
@@ -167,6 +167,7 @@ def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dic
             service.variable("rabbitmq_url"): servers.rabbitmq.url,
             service.variable("port"): str(ports[service.name]),
             service.variable("public_url"): binding,
+            service.variable("review_url"): review,
             service.variable("font_paths"): json.dumps([str(folder) for folder in font_folders]),
         }
         for service in SERVICES

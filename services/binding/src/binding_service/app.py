@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -13,12 +14,13 @@ from starlette.responses import JSONResponse, Response
 
 from binding_service import api, consumers, pages, web
 from binding_service.api_parts import Problem, problem
-from binding_service.applications.watching import Watching
+from binding_service.applications.watching import progress_states
 from binding_service.context import Binding, Keys
 from binding_service.drafts import storage as draft_storage
 from binding_service.errors import (
     BindingError,
     InternalError,
+    LimitedError,
     MalformedError,
     NotFoundError,
     OtherOriginError,
@@ -36,15 +38,18 @@ from shared.service import ON_STOP, running
 from shared.wakes import Wakes
 from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
+from shared.web.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from starlette.requests import Request
 
+    from binding_service.logins.domain import Session
     from binding_service.settings import Settings
 
 API_PREFIX = "/api/"
+STREAMS_RETRY_SECONDS = 60
 DESCRIPTION = """Everything that the parents' pages do, for front ends.
 
 Errors are RFC 9457 problem details; go by `code`. Every limit answers with `Retry-After`. Texts come in the language
@@ -62,7 +67,7 @@ def make_app(settings: Settings) -> FastAPI:
     )
     requester = Requester(bus, timeout_seconds=settings.request_seconds)
     wakes = Wakes(database)
-    watching = Watching(database, wakes, streams_per_contact=settings.streams_per_contact)
+    watching = make_watching(settings, database, wakes)
     binding = Binding(settings, database, make_keys(settings), requester, Passwords(), PaperForm(settings.font_paths))
     consumers.subscribe(bus, binding)
     expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED)
@@ -90,6 +95,18 @@ def make_app(settings: Settings) -> FastAPI:
     _add_middleware(app, settings)
     _add_error_answers(app)
     return app
+
+
+def make_watching(settings: Settings, database: Database, wakes: Wakes) -> Watching[Session]:
+    """Who watches a progress page."""
+    return Watching(
+        database,
+        wakes,
+        progress_states,
+        group=lambda session: session.contact_hash,
+        most=settings.streams_per_contact,
+        refusal=partial(LimitedError, retry_after=STREAMS_RETRY_SECONDS),
+    )
 
 
 def make_keys(settings: Settings) -> Keys:

@@ -43,9 +43,10 @@ def make_app(settings: Settings) -> Starlette:
     providers = make_providers(settings, database)
     notify = Notify(
         database=database,
-        notices=Notices(settings.public_url),
+        notices=Notices(settings.public_url, settings.review_url),
         from_otp=settings.sealing_keys("KEY_OTP_NOTIFY", settings.key_otp_notify),
         from_binding=settings.sealing_keys("KEY_BINDING_NOTIFY", settings.key_binding_notify),
+        from_review=settings.sealing_keys("KEY_REVIEW_NOTIFY", settings.key_review_notify),
         store=settings.sealing_keys("NOTIFY_KEY_STORE", settings.key_store),
         providers=providers,
     )

@@ -12,9 +12,11 @@ from shared.events import (
     ApplicationSubmitted,
     BindingApproved,
     BindingRefused,
+    BindingRevoked,
     BindingWithdrawn,
     CodeIssued,
     Event,
+    ReviewReminderDue,
 )
 
 if TYPE_CHECKING:
@@ -31,37 +33,60 @@ E = TypeVar("E", bound=Event)
 
 def subscribe(bus: Bus, notify: Notify, wake: Callable[[], None]) -> None:
     """Attach notify's consumers to the bus; ``wake`` is called when a message may have been queued."""
+    _subscribe_to_steps(bus, notify, wake)
+    _subscribe_to_endings(bus, notify, wake)
 
-    async def queue(event: E, effect: Callable[[Notify, Connection, E], Awaitable[None]]) -> None:
-        if await inbox.once(notify.database, CONSUMER, event, partial(effect, notify)):
-            wake()
+
+async def _queue(
+    notify: Notify, wake: Callable[[], None], event: E, effect: Callable[[Notify, Connection, E], Awaitable[None]]
+) -> None:
+    if await inbox.once(notify.database, CONSUMER, event, partial(effect, notify)):
+        wake()
+
+
+def _subscribe_to_steps(bus: Bus, notify: Notify, wake: Callable[[], None]) -> None:
+    """What somebody waits for or is to do."""
 
     @bus.consume(CodeIssued)
     async def code_issued(event: CodeIssued) -> None:
         """Send the code."""
-        await queue(event, use_cases.send_code)
+        await _queue(notify, wake, event, use_cases.send_code)
 
     @bus.consume(ApplicationSubmitted)
     async def application_submitted(event: ApplicationSubmitted) -> None:
         """Tell the parent that the application has arrived."""
-        await queue(event, use_cases.acknowledge_application)
-
-    @bus.consume(BindingApproved)
-    async def binding_approved(event: BindingApproved) -> None:
-        """Tell the parent of the approval."""
-        await queue(event, use_cases.tell_approval)
-
-    @bus.consume(BindingRefused)
-    async def binding_refused(event: BindingRefused) -> None:
-        """Tell the parent why, and what to do."""
-        await queue(event, use_cases.tell_refusal)
-
-    @bus.consume(BindingWithdrawn)
-    async def binding_withdrawn(event: BindingWithdrawn) -> None:
-        """Confirm the withdrawal."""
-        await queue(event, use_cases.tell_withdrawal)
+        await _queue(notify, wake, event, use_cases.acknowledge_application)
 
     @bus.consume(AccountOpened)
     async def account_opened(event: AccountOpened) -> None:
         """Tell the parent how to sign in."""
-        await queue(event, use_cases.announce_account)
+        await _queue(notify, wake, event, use_cases.announce_account)
+
+    @bus.consume(ReviewReminderDue)
+    async def review_reminder_due(event: ReviewReminderDue) -> None:
+        """Tell a teacher or administrator what waits for review."""
+        await _queue(notify, wake, event, use_cases.remind_reviewer)
+
+
+def _subscribe_to_endings(bus: Bus, notify: Notify, wake: Callable[[], None]) -> None:
+    """What became of a binding."""
+
+    @bus.consume(BindingApproved)
+    async def binding_approved(event: BindingApproved) -> None:
+        """Tell the parent of the approval."""
+        await _queue(notify, wake, event, use_cases.tell_approval)
+
+    @bus.consume(BindingRefused)
+    async def binding_refused(event: BindingRefused) -> None:
+        """Tell the parent why, and what to do."""
+        await _queue(notify, wake, event, use_cases.tell_refusal)
+
+    @bus.consume(BindingWithdrawn)
+    async def binding_withdrawn(event: BindingWithdrawn) -> None:
+        """Confirm the withdrawal."""
+        await _queue(notify, wake, event, use_cases.tell_withdrawal)
+
+    @bus.consume(BindingRevoked)
+    async def binding_revoked(event: BindingRevoked) -> None:
+        """Tell the parent that the school has ended it, and why."""
+        await _queue(notify, wake, event, use_cases.tell_revocation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -16,6 +16,10 @@ class Kind(StrEnum):
     ACCOUNT_OPENED = "account_opened"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    REVOKED = "revoked"
+    DIGEST = "digest"
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,20 @@ FOR_A_CODE = Patience(
 FOR_A_NOTICE = Patience(
     tries=40, first_wait=timedelta(seconds=30), longest_wait=timedelta(hours=4), life=timedelta(days=4)
 )
+#: What waits for review is told anew each day, and the next mail says more than a late one.
+FOR_A_DIGEST = replace(FOR_A_NOTICE, life=timedelta(days=1))
+FOR_A_REMINDER = replace(FOR_A_NOTICE, life=timedelta(days=2))
+PATIENCE = {
+    Kind.CODE: FOR_A_CODE,
+    Kind.DIGEST: FOR_A_DIGEST,
+    Kind.REMINDER: FOR_A_REMINDER,
+    Kind.ESCALATION: FOR_A_REMINDER,
+}
 
 
 def patience(kind: Kind) -> Patience:
     """How long this kind of notice is worth trying."""
-    return FOR_A_CODE if kind is Kind.CODE else FOR_A_NOTICE
+    return PATIENCE.get(kind, FOR_A_NOTICE)
 
 
 def wait_after(kind: Kind, tries: int, jitter: float) -> timedelta | None:

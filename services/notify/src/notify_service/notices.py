@@ -23,11 +23,15 @@ WORDS = Words("notify_service")
 
 
 class Notices:
-    """Renders letters; ``public_url`` is where the parents' pages are."""
+    """Renders letters; ``public_url`` is where the parents' pages are, ``review_url`` where the teachers' are."""
 
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, review_url: str) -> None:
         pages = public_url.rstrip("/")
-        addresses = {"home_url": f"{pages}/", "sign_in_url": f"{pages}/account/sign-in"}
+        addresses = {
+            "home_url": f"{pages}/",
+            "sign_in_url": f"{pages}/account/sign-in",
+            "review_url": f"{review_url.rstrip('/')}/",
+        }
         self._text = _environment("text", **addresses)
         self._html = _environment("html", **addresses)
 

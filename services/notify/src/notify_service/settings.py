@@ -32,6 +32,11 @@ class Settings(ServiceSettings):
         pattern=r"^https?://[^\s?#]+$",
         description="Address of the parents' pages, as notices give it.",
     )
+    review_url: str = Field(
+        default="http://localhost:8003",
+        pattern=r"^https?://[^\s?#]+$",
+        description="Address of the teachers' pages, as notices to a school's staff give it.",
+    )
     concurrency: int = Field(default=8, ge=1, description="Messages being sent at once by one process.")
 
     smtp_host: str = Field(

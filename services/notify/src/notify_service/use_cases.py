@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -20,13 +20,20 @@ from notify_service.domain import Kind
 from notify_service.errors import DeliveryError, RefusedForGoodError
 from notify_service.providers import Letter, Message
 from shared.database import DATABASE_FAULTS
-from shared.events import AccountToAnnounce, Addressee, AddresseeWithReason, ApplicationToAcknowledge, CodeToSend
+from shared.events import (
+    AccountToAnnounce,
+    Addressee,
+    AddresseeWithReason,
+    ApplicationToAcknowledge,
+    CodeToSend,
+    ReviewerToRemind,
+)
 from shared.logs import start_correlation
 from shared.sealing import UnsealError
+from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
@@ -39,10 +46,12 @@ if TYPE_CHECKING:
         ApplicationSubmitted,
         BindingApproved,
         BindingRefused,
+        BindingRevoked,
         BindingWithdrawn,
         Channel,
         CodeIssued,
         Event,
+        ReviewReminderDue,
     )
     from shared.sealing import SealingKeys
 
@@ -67,6 +76,7 @@ class Notify:
     notices: Notices
     from_otp: SealingKeys
     from_binding: SealingKeys
+    from_review: SealingKeys
     store: SealingKeys
     providers: Mapping[str, Provider]
 
@@ -128,6 +138,11 @@ async def tell_withdrawal(notify: Notify, connection: Connection, event: Binding
     await _tell(notify, connection, event, Kind.WITHDRAWN, Addressee)
 
 
+async def tell_revocation(notify: Notify, connection: Connection, event: BindingRevoked) -> None:
+    """No longer bound: the school's reason, and what that means."""
+    await _tell(notify, connection, event, Kind.REVOKED, AddresseeWithReason)
+
+
 async def announce_account(notify: Notify, connection: Connection, event: AccountOpened) -> None:
     """Approved for the first time: how to sign in."""
     known = notify.from_binding.unseal_model(AccountToAnnounce, event.data.for_notify, event.place("for_notify"))
@@ -141,10 +156,32 @@ async def announce_account(notify: Notify, connection: Connection, event: Accoun
     await _queue(notify, connection, event, Draft(Kind.ACCOUNT_OPENED, event.subject, letter))
 
 
+async def remind_reviewer(notify: Notify, connection: Connection, event: ReviewReminderDue) -> None:
+    """What waits for review, to who reviews it.
+
+    The cause is the reviewer and the day, and its life is counted from the day too: after a time without notify nobody
+    gets the digests of all the days that have passed.
+    """
+    kind = Kind(event.data.kind)
+    known = notify.from_review.unseal_model(ReviewerToRemind, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(
+        kind,
+        known.email,
+        event.data.language,
+        name=known.name,
+        classes=known.classes,
+        waiting=event.data.waiting,
+        oldest_days=event.data.oldest_days,
+    )
+    until = datetime.combine(event.data.day, time(), TAIPEI) + domain.patience(kind).life
+    draft = Draft(kind, f"{event.subject}:{event.data.day}", letter, expires_at=until)
+    await _queue(notify, connection, event, draft)
+
+
 async def _tell(
     notify: Notify,
     connection: Connection,
-    event: BindingApproved | BindingRefused | BindingWithdrawn,
+    event: BindingApproved | BindingRefused | BindingWithdrawn | BindingRevoked,
     kind: Kind,
     sealed: type[Addressee],
 ) -> None:

@@ -13,12 +13,12 @@ from binding_service import labels
 from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
 from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
-from binding_service.applications.streams import StateStream
 from binding_service.doors import client_address, pdf_response
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import NotFoundError
 from shared.events import Language, Signature
 from shared.languages import current_language
+from shared.web.streams import StateStream
 
 router = APIRouter()
 

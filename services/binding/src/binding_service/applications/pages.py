@@ -12,7 +12,6 @@ from binding_service.accounts import use_cases as accounts
 from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
 from binding_service.applications.domain import fingerprint
-from binding_service.applications.streams import StateStream
 from binding_service.doors import binding_of, client_address, pdf_response, request_id_of, session_in_force
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import (
@@ -27,6 +26,7 @@ from binding_service.statements import statement
 from binding_service.steps import Step
 from binding_service.web import PAGES, form_of, messages_at, render, signed_in, to
 from shared.languages import current_language
+from shared.web.streams import StateStream
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -1,4 +1,4 @@
-"""Server-sent events of a progress page, the same for the pages and the API.
+"""Server-sent events of a page that is watched: each state of it, by name (shared.web.watching).
 
 The format is https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
@@ -6,7 +6,7 @@ The format is https://html.spec.whatwg.org/multipage/server-sent-events.html.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.responses import Response, StreamingResponse
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from binding_service.applications.watching import Watch, Watching
-    from binding_service.logins.domain import Session
+    from shared.web.watching import Watch, Watching
 
 #: A proxy or a telephone network drops what says nothing for longer; most wait for a minute.
 HEARTBEAT_SECONDS = 20
@@ -28,25 +27,26 @@ HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 class StateStream(Response):
-    """Tells of each state of the session's progress page until the session or the service ends.
+    """Tells of each state of the watcher's page until there is nothing more to come, or the service ends.
 
-    Sending it raises LimitedError, before anything was sent, where the contact has too many of them open.
+    The app's ``state.watching`` knows the states. Sending it raises that one's refusal, before anything was sent, where
+    too many of them are open.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, watcher: object) -> None:
         super().__init__(headers=HEADERS)
-        self._session = session
+        self._watcher = watcher
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        watching = cast("Watching", scope["app"].state.watching)
-        with watching.watch(self._session) as watch:
+        watching = cast("Watching[Any]", scope["app"].state.watching)
+        with watching.watch(self._watcher) as watch:
             await StreamingResponse(_told(watch), headers=HEADERS, media_type=self.media_type)(scope, receive, send)
 
 
-async def _told(watch: Watch) -> AsyncIterator[str]:
+async def _told(watch: Watch[Any]) -> AsyncIterator[str]:
     yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
     while True:
         is_news = await happens(watch.news, within=HEARTBEAT_SECONDS)
