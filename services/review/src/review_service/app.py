@@ -12,13 +12,14 @@ from starlette.middleware import Middleware
 from review_service import consumers, pages, web
 from review_service.accounts.storage import EXPIRED
 from review_service.applications.decisions import let_leave_for_ever
+from review_service.applications.live import make_watching
 from review_service.context import Review
 from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
 from shared.health import health_routes
 from shared.passwords import Passwords
-from shared.service import running
+from shared.service import ON_STOP, running
 from shared.wakes import Wakes
 from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
@@ -42,13 +43,14 @@ def make_app(settings: Settings) -> Starlette:
         graceful_timeout=settings.shutdown_seconds,
     )
     wakes = Wakes(review.database)
+    watching = make_watching(review, wakes)
     consumers.subscribe(bus, review)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         leaving = partial(let_leave_for_ever, review, wakes)
-        async with running(review.database, bus, leaving, expired=EXPIRED, wakes=wakes):
-            yield
+        async with running(review.database, bus, leaving, watching.run, expired=EXPIRED, wakes=wakes):
+            yield {ON_STOP: watching.stop}
 
     app = Starlette(
         routes=[
@@ -67,6 +69,7 @@ def make_app(settings: Settings) -> Starlette:
         exception_handlers=web.problem_handlers(),
         lifespan=lifespan,
     )
+    app.state.watching = watching
     app.state.site = web.Site(review, web.templates(**pages.IN_TEMPLATES), secure=settings.secure_cookies)
     return app
 

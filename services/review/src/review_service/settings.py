@@ -35,6 +35,9 @@ class Settings(ServiceSettings):
     )
 
     undo_seconds: int = Field(default=10, ge=0, description="How long a decision can be undone before it leaves.")
+    streams_per_teacher: int = Field(
+        default=10, ge=1, description="Open pages of one teacher that renew themselves, in each process."
+    )
     session_hours: int = Field(default=10, ge=1, description="Longest life of a session, used or not: a school day.")
     session_idle_minutes: int = Field(default=30, ge=1, description="Idleness that ends a session.")
     sign_in_tries: int = Field(default=8, ge=1, description="Sign-ins for one user name in any window.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 from urllib.parse import urlencode
 
 import structlog
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
 from review_service.accounts import use_cases as accounts
-from review_service.errors import ForbiddenError, NotFoundError
+from review_service.errors import ForbiddenError, NotFoundError, TooManyTriesError
 from review_service.words import LANGUAGES, _
 from shared.database import DATABASE_FAULTS
 from shared.web.pages import Pages, waiting
@@ -86,6 +87,7 @@ def problem_handlers() -> dict[int | type[Exception], ExceptionHandler]:
         HTTPException: not_shown,
         NotFoundError: not_found,
         ForbiddenError: not_yours,
+        TooManyTriesError: too_many,
         **dict.fromkeys(DATABASE_FAULTS, unavailable),
     }
 
@@ -98,6 +100,13 @@ async def not_found(request: Request, _fault: Exception) -> Response:
 async def not_yours(request: Request, _fault: Exception) -> Response:
     """A page of the administrator's."""
     return _problem(request, 403, _("這一頁由學校管理者使用"), _("需要時請洽貴校資訊組長。"))
+
+
+async def too_many(request: Request, error: Exception) -> Response:
+    """More than one teacher needs."""
+    page = _problem(request, 429, _("開啟的頁面太多"), _("請關閉幾個分頁後，再重新整理。"))
+    page.headers["retry-after"] = str(math.ceil(cast("TooManyTriesError", error).wait.total_seconds()))
+    return page
 
 
 async def not_shown(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ import asyncpg
 from review_service.errors import UsernameTakenError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
 
     from shared.database import Connection
@@ -78,6 +79,19 @@ async def touch_session(connection: Connection, token_hashes: list[str], idle: t
         token_hashes,
         idle,
     )
+
+
+async def live_sessions(connection: Connection, token_hashes: Sequence[str], idle: timedelta) -> set[str]:
+    """Those of the sessions that are not over."""
+    rows = await connection.fetch(
+        """
+        SELECT token_hash FROM sessions JOIN teachers ON teachers.id = teacher_id AND teachers.active
+        WHERE token_hash = ANY($1) AND expires_at > present() AND seen_at > present() - $2::interval
+        """,
+        token_hashes,
+        idle,
+    )
+    return {row["token_hash"] for row in rows}
 
 
 async def end_session(connection: Connection, token_hashes: list[str]) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from review_service.context import Review
+    from shared.database import Connection
 
 TOKEN_BYTES = 32
 
@@ -94,6 +95,11 @@ async def recognise(review: Review, token: str, address: str) -> Teacher | None:
     async with review.database.connection() as connection:
         row = await storage.touch_session(connection, review.hashes.digests("session", token), idle)
     return _teacher(review, row, address) if row else None
+
+
+async def live_sessions(review: Review, connection: Connection, token_hashes: Sequence[str]) -> set[str]:
+    """Those of the sessions, by the hashes of their tokens, that are not over; to ask keeps none of them alive."""
+    return await storage.live_sessions(connection, token_hashes, review.settings.sign_in_policy().idle)
 
 
 def _teacher(review: Review, row: asyncpg.Record, address: str) -> Teacher:

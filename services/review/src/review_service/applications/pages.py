@@ -11,11 +11,13 @@ from starlette.routing import Route
 from review_service.applications import cases, decisions, domain, inbox
 from review_service.applications.domain import LONGEST_REASON, Standing
 from review_service.applications.inbox import Filter
+from review_service.applications.live import Watcher
 from review_service.applications.reasons import COMMON_REASONS, list_reasons
 from review_service.errors import NotFoundError
 from review_service.web import FORM, fields, see, signed_in
 from review_service.words import _
 from shared.languages import SOURCE
+from shared.web.streams import StateStream
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -55,6 +57,7 @@ def routes() -> list[Route]:
     """The pages of this room."""
     return [
         Route("/", signed_in(show_inbox)),
+        Route("/events", signed_in(events)),
         Route("/find", signed_in(find), methods=FORM),
         Route("/documents/{hash:str}", signed_in(open_document)),
         Route("/applications/{id:uuid}", signed_in(show_application)),
@@ -82,6 +85,12 @@ async def inbox_page(
         sought=sought,
         errors={"sought": _("找不到這個編號的申請，請確認後再試；其他班級或學校的申請不會顯示。")} if not_found else {},
     )
+
+
+async def events(request: Request, site: Site, teacher: Teacher) -> Response:
+    """Tells of every change in what the teacher sees (server-sent events), for pages that renew themselves."""
+    token = request.cookies.get(site.cookie, "")
+    return StateStream(Watcher(teacher.id, site.review.hashes.digests("session", token)))
 
 
 async def find(request: Request, site: Site, teacher: Teacher) -> Response:

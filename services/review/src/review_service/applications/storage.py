@@ -40,7 +40,7 @@ async def save_submission(
     *,
     names: str,
     details: str,
-    contacts: str,
+    contacts: str | None,
 ) -> None:
     """What was submitted, unless a later submission is known. It waits, unless something later is known of it."""
     await connection.execute(
@@ -478,7 +478,7 @@ async def seconds_until_next_leaves(connection: Connection) -> float | None:
 
 
 async def mark_unbinding(connection: Connection, teacher_id: str, binding_id: UUID, reason: str) -> bool:
-    """Note that the administrator ends a binding; ``reason`` is sealed. False where it is not bound, or ends already."""
+    """The administrator ends a binding; ``reason`` is sealed. False where it is not bound, or is ending already."""
     return bool(
         await connection.fetchval(
             f"""
