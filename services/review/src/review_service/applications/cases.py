@@ -157,6 +157,23 @@ async def look(review: Review, teacher: Teacher, binding_id: UUID) -> Applicatio
     return _application(review, row, [_relative(review, other) for other in relatives])
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An application, and the number of its last change."""
+
+    id: UUID
+    change: int
+
+
+async def last_change(review: Review, teacher: Teacher, binding_id: UUID) -> Mark:
+    """What is another one after every change of an application; nobody has looked at it by that. Raises NotFoundError."""
+    async with review.database.connection() as connection:
+        row = await storage.application(connection, teacher.id, binding_id)
+    if row is None:
+        raise NotFoundError
+    return Mark(binding_id, row["change"])
+
+
 async def show_contacts(review: Review, teacher: Teacher, binding_id: UUID) -> Contacts | None:
     """ID number and contacts in full; who saw them goes to the audit log. None once they are gone.
 

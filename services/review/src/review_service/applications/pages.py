@@ -61,6 +61,7 @@ def routes() -> list[Route]:
         Route("/find", signed_in(find), methods=FORM),
         Route("/documents/{hash:str}", signed_in(open_document)),
         Route("/applications/{id:uuid}", signed_in(show_application)),
+        Route("/applications/{id:uuid}/aside", signed_in(show_aside)),
         Route("/applications/{id:uuid}/contacts", signed_in(show_contacts), methods=FORM),
     ]
 
@@ -115,6 +116,14 @@ async def open_document(request: Request, site: Site, teacher: Teacher) -> Respo
 async def show_application(request: Request, site: Site, teacher: Teacher) -> Response:
     """One application."""
     return await application_page(request, site, teacher)
+
+
+async def show_aside(request: Request, site: Site, teacher: Teacher) -> Response:
+    """The list beside an application, and whether that changed: for the page that renews itself, so nobody looked."""
+    wanted = Filter.parse(request.query_params)
+    listed = await inbox.list_applications(site.review, teacher, wanted)
+    mark = await cases.last_change(site.review, teacher, request.path_params["id"])
+    return site.pages.render("aside.html", inbox=listed, application=mark)
 
 
 async def show_contacts(request: Request, site: Site, teacher: Teacher) -> Response:
