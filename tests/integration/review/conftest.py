@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from review_service.accounts import use_cases as accounts
 from review_service.accounts.use_cases import NewAccount
 from review_service.app import make_app
-from review_service.applications import use_cases as applications
+from review_service.applications import cases as applications
 from review_service.context import OPERATOR, Review, Teacher
 from review_service.roster import use_cases as roster
 from review_service.settings import Settings
@@ -50,8 +50,8 @@ def vhost(broker_url: str) -> str:
 
 @pytest.fixture
 def settings(dsn: str) -> Settings:
-    """Three tries, so that limits are soon reached."""
-    return Settings(database_url=SecretStr(dsn), sign_in_tries=3, sign_in_address_tries=20)
+    """Three tries, so that limits are soon reached; decisions leave at once."""
+    return Settings(database_url=SecretStr(dsn), sign_in_tries=3, sign_in_address_tries=20, undo_seconds=0)
 
 
 @pytest.fixture
@@ -113,6 +113,7 @@ class Binding:
             events.SchoolUpdated.TYPE: roster.learn_school,
             events.ClassUpdated.TYPE: roster.learn_class,
             events.TeacherUpdated.TYPE: partial(roster.learn_teacher, self.review),
+            events.ClassRosterUpdated.TYPE: partial(roster.learn_class_roster, self.review),
             events.BindingSubmitted.TYPE: partial(applications.take_submission, self.review),
         }
         return await once(self.review.database, "review", event, effects.get(event.type, applications.take_settlement))

@@ -11,7 +11,7 @@ from faststream.rabbit import QueueType, RabbitQueue
 from pydantic import SecretStr
 
 from review_service.app import make_app
-from review_service.applications import use_cases
+from review_service.applications import decisions
 from review_service.applications.domain import Outcome
 from shared.bus import Bus, dead_letter_name, event_queue
 from shared.events import BindingSubmitted, DecisionMade
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     import httpx
-    from review_service.use_cases import Review
+    from review_service.context import Review
     from starlette.applications import Starlette
     from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
@@ -94,7 +94,7 @@ async def test_a_submission_is_decided_and_binding_hears_of_it_once(
     for _ in range(2):  # delivered twice
         await say(bus, event.model_dump_json().encode())
     await until(lambda: query("SELECT 1 FROM bindings"))
-    await use_cases.decide(review, as_teacher("T-1"), UUID(event.subject), Outcome.APPROVE)
+    await decisions.decide(review, as_teacher("T-1"), UUID(event.subject), Outcome.APPROVE)
 
     async def heard() -> list[DecisionMade]:
         return bus.decided  # type: ignore[attr-defined, no-any-return]

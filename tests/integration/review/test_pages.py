@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from review_service import pages
-from review_service.applications import use_cases
+from review_service.applications import decisions, inbox
 from review_service.applications.domain import LONGEST_REASON, Outcome
 from review_service.applications.reasons import COMMON_REASONS
 from shared.events import BindingApproved, BindingRefused, BindingWithdrawn, DecisionMade, DecisionReason
@@ -17,7 +17,7 @@ from shared.web.middleware import LANGUAGE_COOKIE
 
 if TYPE_CHECKING:
     from httpx import AsyncClient
-    from review_service.use_cases import Review
+    from review_service.context import Review
     from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
 MARKUP = "<script>alert(1)</script>"
@@ -59,18 +59,20 @@ async def test_approving_goes_on_to_the_next_and_says_what_was_done(binding: Bin
 async def test_a_refusal_carries_the_picked_and_the_written_reason(binding: Binding, visit: Visit):
     id_ = await binding.submit()
     browser = await visit("T-1")
-    answer = await browser.post(f"/applications/{id_}/refuse", data={"picked": "signature", "written": "請用正楷"})
+    answer = await browser.post(
+        f"/applications/{id_}/refuse", data={"picked": "簽名無法辨識，請重新簽名", "written": "請用正楷"}
+    )
     assert answer.status_code == 303
-    page = (await browser.get(f"/applications/{id_}?show=decided")).text
+    page = (await browser.get(f"/applications/{id_}?show=ended")).text
     assert "簽名無法辨識，請重新簽名。\n請用正楷" in page
 
 
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        ({}, "請選擇或填寫不通過的理由"),
-        ({"picked": "", "written": "   "}, "請選擇或填寫不通過的理由"),
-        ({"picked": "signature", "written": f"{MARKUP}" + "字" * LONGEST_REASON}, "理由最多 500 個字"),
+        ({}, "請選擇或填寫理由"),
+        ({"picked": "", "written": "   "}, "請選擇或填寫理由"),
+        ({"picked": "簽名無法辨識，請重新簽名", "written": f"{MARKUP}" + "字" * LONGEST_REASON}, "理由最多 500 個字"),
     ],
 )
 async def test_a_bad_reason_gets_a_message_at_its_field_and_loses_nothing(
@@ -83,7 +85,7 @@ async def test_a_bad_reason_gets_a_message_at_its_field_and_loses_nothing(
     assert at_field
     assert message in at_field[0]
     assert form.get("written", "").replace(MARKUP, "&lt;script&gt;alert(1)&lt;/script&gt;") in answer.text
-    assert ('value="signature" checked' in answer.text) == (form.get("picked") == "signature")
+    assert ('value="簽名無法辨識，請重新簽名" checked' in answer.text) == ("簽名" in form.get("picked", ""))
     assert await query("SELECT 1 FROM outbox") == []
 
 
@@ -92,10 +94,10 @@ async def test_who_comes_second_is_told_and_sees_the_end_state(
 ):
     id_ = await binding.submit()
     browser = await visit("T-2")
-    await use_cases.decide(review, as_teacher("T-1"), id_, Outcome.APPROVE)
-    answer = await browser.post(f"/applications/{id_}/refuse", data={"picked": "duplicate"})
+    await decisions.decide(review, as_teacher("T-1"), id_, Outcome.APPROVE)
+    answer = await browser.post(f"/applications/{id_}/refuse", data={"picked": "重複申請"})
     assert answer.status_code == 409
-    assert "老師T-1 已先作出決定，您的決定沒有送出。" in answer.text
+    assert "這件申請在您送出前已有結果，您的決定沒有送出。目前的結果如下。 （審核者：老師T-1）" in answer.text
     assert "決定已送出" in answer.text
     assert len(await query("SELECT 1 FROM outbox")) == 1
 
@@ -131,7 +133,7 @@ async def routes_of_an_application(browser: AsyncClient, binding_id: object) -> 
         if "{id:uuid}" in route.path:
             address = route.path.replace("{id:uuid}", str(binding_id))
             method = "POST" if "POST" in (route.methods or ()) else "GET"
-            answer = await browser.request(method, address, data={"picked": "duplicate"} if method == "POST" else None)
+            answer = await browser.request(method, address, data={"picked": "重複申請"} if method == "POST" else None)
             assert "王大明" not in answer.text
             statuses.append(answer.status_code)
     return statuses
@@ -145,7 +147,7 @@ async def test_another_class_or_school_finds_nothing_on_any_route(
     browser = await visit(teacher)
     assert await routes_of_an_application(browser, id_) == [404, 404, 404]
     assert await routes_of_an_application(browser, uuid4()) == [404, 404, 404]
-    for address in ("/", "/?show=decided", f"/?done={id_}"):
+    for address in ("/", "/?show=ended", f"/?done={id_}"):
         assert "王大明" not in (await browser.get(address)).text
     assert await query("SELECT 1 FROM outbox") == []
 
@@ -196,7 +198,7 @@ async def test_a_database_that_is_away_is_a_clear_503(review: Review, visit: Vis
 async def test_no_page_has_inline_script_or_style(binding: Binding, visit: Visit):
     id_ = await binding.submit()
     browser = await visit("T-1")
-    for address in ("/", "/?show=decided", f"/applications/{id_}", "/sign-in"):
+    for address in ("/", "/?show=ended", f"/applications/{id_}", "/sign-in"):
         answer = await browser.get(address)
         assert "style=" not in answer.text
         assert "<script" not in answer.text
@@ -239,8 +241,8 @@ async def test_every_page_is_english_for_who_reads_english(
         for relation, details in [("other", other), *[("maternal_grandmother", None)] * 5]
     ]
     for id_, outcome in ((decided, Outcome.APPROVE), (approved, Outcome.APPROVE), (overtaken, Outcome.APPROVE)):
-        await use_cases.decide(review, as_teacher("T-1"), id_, outcome)
-    await use_cases.decide(review, as_teacher("T-2"), refused, Outcome.REFUSE, "關係不符")
+        await decisions.decide(review, as_teacher("T-1"), id_, outcome)
+    await decisions.decide(review, as_teacher("T-2"), refused, Outcome.REFUSE, "關係不符")
     for kind, id_ in (
         (BindingApproved, approved),
         (BindingRefused, refused),
@@ -249,7 +251,7 @@ async def test_every_page_is_english_for_who_reads_english(
     ):
         await binding.tell(kind.of("binding", id_, version=2, application_id=uuid4(), language="zh-TW"))
     browser = await in_english(visit, "T-1")
-    addresses = ["/", "/?show=decided", f"/?done={decided}", "/nowhere", f"/applications/{uuid4()}", "/sign-in"]
+    addresses = ["/", "/?show=ended", f"/?done={decided}", "/nowhere", f"/applications/{uuid4()}", "/sign-in"]
     addresses += [f"/applications/{id_}" for id_ in (waiting, decided, approved, refused, withdrawn, overtaken)]
     for address in addresses:
         assert_english((await browser.get(address)).text)
@@ -258,7 +260,7 @@ async def test_every_page_is_english_for_who_reads_english(
         (f"/applications/{waiting}/refuse", {"written": "x" * (LONGEST_REASON + 1)}),
         (f"/applications/{waiting}/refuse", {"written": "x" * 40_000}),
         (f"/applications/{refused}/approve", {}),
-        (f"/applications/{decided}/refuse", {"picked": "duplicate"}),
+        (f"/applications/{decided}/refuse", {"picked": "重複申請"}),
         (f"/applications/{withdrawn}/approve", {}),
     ):
         assert_english((await browser.post(address, data=form)).text)
@@ -282,7 +284,7 @@ async def test_what_an_english_page_says(binding: Binding, visit: Visit):
 async def test_an_empty_inbox_and_a_refused_sign_in_are_english_too(binding: Binding, visit: Visit):
     assert binding
     browser = await in_english(visit, "T-1")
-    for address in ("/", "/?show=decided"):
+    for address in ("/", "/?show=ended"):
         assert_english((await browser.get(address)).text)
     await browser.post("/sign-out")
     for _ in range(4):
@@ -302,7 +304,7 @@ async def test_a_fault_of_ours_is_told_on_a_page_of_ours(
 ):
     id_ = await binding.submit()
     browser = await in_english(visit, "T-1")
-    monkeypatch.delattr(use_cases, "find_next")
+    monkeypatch.delattr(inbox, "neighbours")
     answer = await browser.get(f"/applications/{id_}")
     assert answer.status_code == 500
     assert_english(answer.text)
@@ -322,7 +324,7 @@ async def test_who_reads_neither_gets_the_next_best_and_no_mixture(binding: Bind
 async def test_a_language_that_was_chosen_stays_and_wins_over_the_browsers(binding: Binding, visit: Visit):
     id_ = await binding.submit()
     browser = await visit("T-1")
-    for address in ("/?show=decided", f"/applications/{id_}?show=decided"):
+    for address in ("/?show=ended", f"/applications/{id_}?show=ended"):
         for tag, html_tag in (("en", "en"), ("zh-TW", "zh-Hant-TW")):
             headers = {"referer": f"http://review.test{address}"}
             answer = await browser.post("/language", data={"language": tag}, headers=headers)
@@ -345,7 +347,7 @@ async def test_another_language_loses_no_half_written_refusal_and_decides_nothin
 ):
     id_ = await binding.submit()
     browser = await visit("T-1")
-    form = {"picked": "signature", "written": f"請{MARKUP}用", "language": "en"}
+    form = {"picked": "簽名無法辨識，請重新簽名", "written": f"請{MARKUP}用", "language": "en"}
     answer = await browser.post(f"/applications/{id_}/refuse", data=form)
     assert answer.status_code == 200
     assert_english(answer.text.replace(f"請{MARKUP}用".replace("<", "&lt;").replace(">", "&gt;"), ""))
@@ -400,7 +402,9 @@ async def test_a_picked_reason_goes_to_the_parent_in_chinese_and_is_explained_to
     page = (await browser.get(f"/applications/{id_}")).text
     assert "The signature cannot be read" in page
     assert f'lang="zh-Hant-TW">{COMMON_REASONS["signature"]}</span>' in page
-    await browser.post(f"/applications/{id_}/refuse", data={"picked": "signature", "written": "Block letters, please."})
+    await browser.post(
+        f"/applications/{id_}/refuse", data={"picked": "簽名無法辨識，請重新簽名", "written": "Block letters, please."}
+    )
     (row,) = await query("SELECT body FROM outbox")
     event = DecisionMade.model_validate_json(row["body"])
     told = review.to_binding.unseal_model(DecisionReason, event.data.for_binding, event.place("for_binding"))

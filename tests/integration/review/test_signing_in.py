@@ -19,7 +19,7 @@ from shared import passwords
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
-    from review_service.use_cases import Review
+    from review_service.context import Review
     from tests.integration.review.conftest import Binding, Query, Visit
 
 PASSWORD = "a long enough one"
