@@ -10,10 +10,11 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from review_service import consumers, pages, web
-from review_service.accounts.storage import EXPIRED
+from review_service.accounts import storage as account_storage
 from review_service.applications.decisions import let_leave_for_ever
 from review_service.applications.live import make_watching
 from review_service.context import Review
+from review_service.papers import storage as paper_storage
 from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
@@ -46,10 +47,19 @@ def make_app(settings: Settings) -> Starlette:
     watching = make_watching(review, wakes)
     consumers.subscribe(bus, review)
 
+    expired = (*account_storage.EXPIRED, *paper_storage.EXPIRED)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         leaving = partial(let_leave_for_ever, review, wakes)
-        async with running(review.database, bus, leaving, watching.run, expired=EXPIRED, wakes=wakes):
+        async with running(
+            review.database,
+            bus,
+            leaving,
+            watching.run,
+            expired=(*account_storage.EXPIRED, *paper_storage.EXPIRED),
+            wakes=wakes,
+        ):
             yield {ON_STOP: watching.stop}
 
     app = Starlette(

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from review_service.applications import cases as applications
+from review_service.papers import use_cases as papers
 from review_service.roster import use_cases as roster
 from shared.events import (
     BindingApproved,
@@ -16,6 +17,8 @@ from shared.events import (
     ClassRosterUpdated,
     ClassUpdated,
     DecisionMade,
+    PaperApplicationEntered,
+    PaperApplicationRejected,
     SchoolUpdated,
     TeacherUpdated,
     UnbindingDecided,
@@ -25,13 +28,14 @@ from shared.inbox import once
 if TYPE_CHECKING:
     from review_service.context import Review
     from shared.bus import Bus
+    from shared.database import Connection
 
 CONSUMER = "review"
 
 
 def subscribe(bus: Bus, review: Review) -> None:
     """Attach review's ears to the bus."""
-    bus.publishes(DecisionMade, UnbindingDecided)
+    bus.publishes(DecisionMade, UnbindingDecided, PaperApplicationEntered)
     _subscribe_to_roster(bus, review)
     _subscribe_to_applications(bus, review)
 
@@ -61,8 +65,18 @@ def _subscribe_to_roster(bus: Bus, review: Review) -> None:
 def _subscribe_to_applications(bus: Bus, review: Review) -> None:
     @bus.consume(BindingSubmitted)
     async def binding_submitted(event: BindingSubmitted) -> None:
-        """An application waits."""
-        await once(review.database, CONSUMER, event, partial(applications.take_submission, review))
+        """An application waits; it may have come on paper."""
+
+        async def take(connection: Connection, event: BindingSubmitted) -> None:
+            await applications.take_submission(review, connection, event)
+            await papers.take_acceptance(connection, event)
+
+        await once(review.database, CONSUMER, event, take)
+
+    @bus.consume(PaperApplicationRejected)
+    async def paper_application_rejected(event: PaperApplicationRejected) -> None:
+        """Binding says what is wrong with an application that came on paper."""
+        await once(review.database, CONSUMER, event, papers.take_rejection)
 
     @bus.consume(BindingApproved)
     async def binding_approved(event: BindingApproved) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
 
 
@@ -38,6 +39,14 @@ class NotBoundError(ReviewError):
 
 class ReasonOutdatedError(ReviewError):
     """The picked reason is no longer in the school's list."""
+
+
+class PaperProblemsError(ReviewError):
+    """What was typed from a paper form cannot be sent; ``problems`` are a code for each field."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__()
+        self.problems = problems
 
 
 class TooManyReasonsError(ReviewError):

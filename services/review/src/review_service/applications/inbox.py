@@ -175,7 +175,7 @@ async def pick(review: Review, teacher: Teacher, binding_ids: Sequence[UUID]) ->
 async def versions(connection: Connection, teacher_ids: Sequence[str]) -> dict[str, str]:
     """For each of these teachers, what changes with every change in their list."""
     changes = await storage.changes(connection, teacher_ids)
-    return {teacher_id: f"{change}.{waiting}" for teacher_id, (change, waiting) in changes.items()}
+    return {teacher_id: ".".join(map(str, numbers)) for teacher_id, numbers in changes.items()}
 
 
 def _where(teacher: Teacher, wanted: Filter, classes: Sequence[str]) -> Place:

@@ -14,7 +14,7 @@ from shared.web.watching import Watching
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from review_service.context import Review
+    from review_service.context import Review, Teacher
     from shared.database import Connection
     from shared.wakes import Wakes
 
@@ -37,6 +37,12 @@ def make_watching(review: Review, wakes: Wakes) -> Watching[Watcher]:
         most=review.settings.streams_per_teacher,
         refusal=partial(TooManyTriesError, review.settings.sign_in_policy().window),
     )
+
+
+async def version(review: Review, teacher: Teacher) -> str:
+    """What the teacher's pages show by now: they carry it, and are renewed when it is another."""
+    async with review.database.connection() as connection:
+        return (await versions(connection, [teacher.id]))[teacher.id]
 
 
 async def list_states(review: Review, connection: Connection, watchers: Sequence[Watcher]) -> list[str | None]:

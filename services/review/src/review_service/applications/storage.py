@@ -304,28 +304,34 @@ async def waiting_for(connection: Connection, teacher_id: str, binding_ids: Sequ
     return rows
 
 
-async def changes(connection: Connection, teacher_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """For each of the teachers: the last change in their classes or school, and how many applications wait there."""
+async def changes(connection: Connection, teacher_ids: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """For each of the teachers: the last change in their classes or school, and how many applications wait there.
+
+    For an administrator also how many paper applications binding has answered.
+    """
     rows = await connection.fetch(
         f"""
-        SELECT teacher.id, coalesce(max(seen.change), 0) AS change, coalesce(sum(seen.waiting), 0)::bigint AS waiting
+        SELECT teacher.id, coalesce(max(seen.change), 0) AS change, coalesce(sum(seen.waiting), 0)::bigint AS waiting,
+            coalesce(sum(seen.answered), 0)::bigint AS answered
         FROM unnest($1::text[]) AS teacher (id)
         LEFT JOIN LATERAL (
             SELECT (SELECT max(change) FROM bindings WHERE class_id = mine.id) AS change,
                    (SELECT count(*) FROM bindings
-                    WHERE class_id = mine.id AND {UNDECIDED} AND submission_version IS NOT NULL) AS waiting
+                    WHERE class_id = mine.id AND {UNDECIDED} AND submission_version IS NOT NULL) AS waiting,
+                   0 AS answered
             FROM ({CLASSES_OF_TEACHER.replace("$1", "teacher.id")}) AS mine
             UNION ALL
             SELECT (SELECT max(change) FROM bindings WHERE school_id = mine.school_id),
                    (SELECT count(*) FROM bindings
-                    WHERE school_id = mine.school_id AND {UNDECIDED} AND submission_version IS NOT NULL)
+                    WHERE school_id = mine.school_id AND {UNDECIDED} AND submission_version IS NOT NULL),
+                   (SELECT count(*) FROM paper_entries WHERE school_id = mine.school_id AND state <> 'sent')
             FROM ({SCHOOL_OF_ADMINISTRATOR.replace("$1", "teacher.id")}) AS mine
         ) AS seen ON true
         GROUP BY teacher.id
         """,  # noqa: S608 - constants of ours
         teacher_ids,
     )
-    return {row["id"]: (row["change"], row["waiting"]) for row in rows}
+    return {row["id"]: (row["change"], row["waiting"], row["answered"]) for row in rows}
 
 
 # --- one application ---

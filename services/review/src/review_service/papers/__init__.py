@@ -1,0 +1,1 @@
+"""Applications that came on paper: entered by the administrator, checked by binding."""
