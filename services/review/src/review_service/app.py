@@ -52,14 +52,7 @@ def make_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         leaving = partial(let_leave_for_ever, review, wakes)
-        async with running(
-            review.database,
-            bus,
-            leaving,
-            watching.run,
-            expired=(*account_storage.EXPIRED, *paper_storage.EXPIRED),
-            wakes=wakes,
-        ):
+        async with running(review.database, bus, leaving, watching.run, expired=expired, wakes=wakes):
             yield {ON_STOP: watching.stop}
 
     app = Starlette(
