@@ -43,16 +43,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def shared_stack(
-    servers: Servers, template: str, font_folders: list[Path], tmp_path_factory: pytest.TempPathFactory
+    servers: Servers,
+    template: str,
+    font_folders: list[Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Stack]:
-    """Four services for a whole module."""
+    """Four services for a whole module, which may name its UNDO_SECONDS."""
     vhost = f"test-{uuid4().hex[:12]}"
     with ExitStack() as stack:
         databases = stack.enter_context(fresh_databases(servers.postgres, template))
         servers.rabbitmq.make_vhost(vhost)
         stack.callback(servers.rabbitmq.drop_vhost, vhost)
         broker_url, logs = servers.rabbitmq.of_vhost(vhost), tmp_path_factory.mktemp("logs")
-        yield stack.enter_context(running_stack(databases, broker_url, logs, font_folders))
+        undo_seconds = getattr(request.module, "UNDO_SECONDS", 1)
+        yield stack.enter_context(running_stack(databases, broker_url, logs, font_folders, undo_seconds=undo_seconds))
 
 
 @pytest.fixture(scope="module")

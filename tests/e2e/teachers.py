@@ -12,14 +12,17 @@ from support.stack import TEACHERS_PASSWORD
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from local_stack.sample_roster import Staff, Student
+    from local_stack.sample_roster import Homeroom, Staff, Student
     from support.stack import Stack
 
 REASON = "學校紀錄上的關係不同，請與導師聯絡。"
 
 
 def sign_in_as(stack: Stack, browser: Browser, teacher: Staff) -> Page:
-    page = browser.new_page(viewport=DESK, locale="zh-TW")
+    return sign_in_on(stack, browser.new_page(viewport=DESK, locale="zh-TW"), teacher)
+
+
+def sign_in_on(stack: Stack, page: Page, teacher: Staff) -> Page:
     page.goto(f"{stack.review}/sign-in")
     page.get_by_role("textbox", name="帳號").fill(teacher.username)
     page.get_by_role("textbox", name="密碼").fill(TEACHERS_PASSWORD)
@@ -45,12 +48,12 @@ def decide(stack: Stack, browser: Browser, student: Student, *, approve: bool) -
     page = open_case(stack, browser, student)
     if approve:
         page.get_by_role("button", name="核准").click()
-        expect(page.get_by_role("status")).to_contain_text("已核准")
+        expect(page.get_by_role("status").filter(has_text="已核准")).to_be_visible()
     else:
         page.get_by_text("不通過…").click()
         page.get_by_role("textbox", name="補充說明").fill(REASON)
         page.get_by_role("button", name="送出不通過").click()
-        expect(page.get_by_role("status")).to_contain_text("已送出不通過")
+        expect(page.get_by_role("status").filter(has_text="不通過：")).to_be_visible()
     page.context.close()
 
 
@@ -64,3 +67,8 @@ def expect_gone_from_inbox(stack: Stack, browser: Browser, student: Student) -> 
         page.reload()
     expect(page.get_by_text("全部審核完成")).to_be_visible()
     page.context.close()
+
+
+def administrator_of(stack: Stack, homeroom: Homeroom) -> Staff:
+    staff = stack.roster.staff
+    return next(one for one in staff if one.role == "administrator" and one.school is homeroom.school)

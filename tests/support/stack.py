@@ -82,13 +82,19 @@ class Stack:
 
 
 @contextmanager
-def running_stack(databases: Databases, broker_url: str, logs: Path, font_folders: Sequence[Path]) -> Iterator[Stack]:
-    """Start everything, as ``make up`` does; yields when all four services are ready."""
+def running_stack(
+    databases: Databases, broker_url: str, logs: Path, font_folders: Sequence[Path], *, undo_seconds: int = 1
+) -> Iterator[Stack]:
+    """Start everything, as ``make up`` does; yields when all four services are ready.
+
+    A teacher's decision leaves after ``undo_seconds``.
+    """
     ports = {service.name: free_port() for service in SERVICES}
     at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     common = {
         "public_url": at["binding"],
         "review_url": at["review"],
+        "undo_seconds": str(undo_seconds),
         "font_paths": json.dumps([str(folder) for folder in font_folders]),
     }
     environments = {service: _environment(service, ports, databases, broker_url, common) for service in SERVICES}

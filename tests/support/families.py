@@ -1,0 +1,88 @@
+"""Families that apply through the gateway's API: quick, where a test is about what comes after."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+
+from local_stack.sample_roster import make_national_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local_stack.sample_roster import Student
+    from support.stack import Stack
+
+#: Above those of the sample roster, and of the parents who walk through the pages.
+FIRST_SERIAL = 9_980_001
+STROKES = [[[80, 90], [110, 130], [150, 80], [190, 140], [240, 85], [300, 130], [360, 90], [420, 140], [500, 95]]]
+TLS = ssl.create_default_context()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A parent who applied: login, number of the application, the session's token."""
+
+    email: str
+    name: str
+    number: str
+    token: str
+
+
+def apply(
+    stack: Stack,
+    serial: int,
+    students: Sequence[Student],
+    *,
+    name: str = "林淑芬",
+    relation: str = "mother",
+    **own: str,
+) -> Family:
+    """The whole application of the ``serial``-th parent for these students; ``own`` are national_id, email, phone."""
+    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30) as client:
+        email = own.get("email", f"family{serial}@example.org")
+        attempt = _do(client, "POST", "/codes", channel="email", contact=email)["attempt"]
+        session = _do(client, "POST", "/sessions", attempt=attempt, code=stack.code_for(email))
+        client.headers["authorization"] = f"Bearer {session['token']}"
+        for student in students:
+            _do(client, "POST", "/draft/students", **_student(student, relation))
+        _do(client, "PUT", "/draft/consent", version=_do(client, "GET", "/statement")["version"])
+        _do(client, "PUT", "/draft/parent/id", national_id=own.get("national_id", parent_id(serial)))
+        name = own.get("name", "林淑芬")
+        _do(client, "PUT", "/draft/parent", name=name, email=email, phone=own.get("phone", f"0911222{serial:03}"))
+        client.headers["idempotency-key"] = str(uuid4())
+        sent = _do(client, "POST", "/applications", signature={"strokes": STROKES})
+        return Family(email, name, sent["number"], session["token"])
+
+
+def withdraw(stack: Stack, family: Family) -> None:
+    """Take back everything that the family has applied for."""
+    headers = {"authorization": f"Bearer {family.token}"}
+    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30, headers=headers) as client:
+        for binding in _do(client, "GET", "/bindings"):
+            _do(client, "DELETE", f"/bindings/{binding['id']}")
+
+
+def parent_id(serial: int) -> str:
+    """The ID number of the ``serial``-th parent."""
+    return make_national_id("2", FIRST_SERIAL + serial)
+
+
+def _student(student: Student, relation: str) -> dict[str, str]:
+    school = student.homeroom.school
+    return {
+        "relation": relation,
+        "level": school.level,
+        "national_id": student.national_id,
+        "school_id": school.id,
+    }
+
+
+def _do(client: httpx.Client, method: str, path: str, **json: object) -> Any:  # noqa: ANN401 - JSON
+    answer = client.request(method, path, json=json or None)
+    assert answer.is_success, (method, path, answer.status_code, answer.text)
+    return answer.json() if answer.content else None
