@@ -153,6 +153,8 @@ def test_several_at_once_and_the_unusual_only_when_confirmed(shared_stack: Stack
     page.get_by_role("button", name="只核准沒有標記的 1 件").click()
     wait_for_entries(page, 2)
     page.get_by_role("button", name="復原").click()
+    expect_case(page, students[0])
+    page.get_by_role("link", name="親子綁定審核").click()
     wait_for_entries(page, 3)
     page.get_by_role("button", name="勾選全部沒有標記的").click()
     page.get_by_role("button", name="核准勾選的").click()
@@ -187,6 +189,7 @@ def test_new_ones_arrive_by_themselves_and_what_is_gone_is_said(shared_stack: St
 def test_of_two_who_decide_at_once_the_second_is_told(shared_stack: Stack, shared_browser: Browser) -> None:
     homeroom, students = class_of(shared_stack, 5)
     apply(shared_stack, 51, [students[0]])
+    administrator = administrator_of(shared_stack, homeroom)
     teacher, second = (sign_in_as(shared_stack, shared_browser, who) for who in (homeroom.teacher, administrator))
     for page in (teacher, second):
         wait_for_entries(page, 1)
@@ -225,10 +228,8 @@ def test_without_scripts_a_teacher_decides_undoes_and_goes_on(shared_stack: Stac
     homeroom, students = class_of(shared_stack, 7)
     for serial, student in enumerate(students[:2], start=71):
         apply(shared_stack, serial, [student])
-    context = shared_browser.new_context(
-        viewport={"width": 360, "height": 740}, locale="zh-TW", java_script_enabled=False
-    )
-    page = sign_in_as(shared_stack, context, homeroom.teacher)
+    context = shared_browser.new_context(viewport=PHONE, locale="zh-TW", java_script_enabled=False)
+    page = sign_in_on(shared_stack, context.new_page(), homeroom.teacher)
     for _ in range(40):
         if page.locator(".entry").count() == 2:
             break

@@ -33,16 +33,11 @@ class Family:
     token: str
 
 
-def apply(
-    stack: Stack,
-    serial: int,
-    students: Sequence[Student],
-    *,
-    name: str = "林淑芬",
-    relation: str = "mother",
-    **own: str,
-) -> Family:
-    """The whole application of the ``serial``-th parent for these students; ``own`` are national_id, email, phone."""
+def apply(stack: Stack, serial: int, students: Sequence[Student], *, relation: str = "mother", **own: str) -> Family:
+    """The whole application of the ``serial``-th parent for these students.
+
+    ``own`` are name, national_id, email and phone, where they matter.
+    """
     with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30) as client:
         email = own.get("email", f"family{serial}@example.org")
         attempt = _do(client, "POST", "/codes", channel="email", contact=email)["attempt"]
