@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from e2e.teachers import sign_in_as
+from e2e.parents import PHONE
+from e2e.teachers import administrator_of, sign_in_as, sign_in_on
 from support.families import apply, withdraw
 
 if TYPE_CHECKING:
