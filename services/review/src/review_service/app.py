@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -11,6 +12,7 @@ from starlette.middleware import Middleware
 from review_service import consumers, pages, web
 from review_service.accounts.storage import EXPIRED
 from review_service.context import Review
+from review_service.reminders.use_cases import remind_for_ever
 from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
@@ -42,7 +44,7 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(review.database, bus, expired=EXPIRED):
+        async with running(review.database, bus, partial(remind_for_ever, review), expired=EXPIRED):
             yield
 
     app = Starlette(
@@ -77,4 +79,5 @@ def make_review(settings: Settings) -> Review:
         to_notify=settings.sealing_keys("KEY_REVIEW_NOTIFY", settings.key_review_notify),
         store=settings.sealing_keys("KEY_REVIEW_STORE", settings.key_review_store),
         hashes=settings.hash_keys("REVIEW_KEY_SIGN_IN", settings.key_sign_in),
+        audit_keys=settings.hash_keys("REVIEW_KEY_AUDIT", settings.key_audit),
     )

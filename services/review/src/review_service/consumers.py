@@ -15,6 +15,7 @@ from shared.events import (
     ClassRosterUpdated,
     ClassUpdated,
     DecisionMade,
+    ReviewReminderDue,
     SchoolUpdated,
     TeacherUpdated,
 )
@@ -30,6 +31,7 @@ CONSUMER = "review"
 def subscribe(bus: Bus, review: Review) -> None:
     """Attach review's ears to the bus."""
     bus.publishes(DecisionMade)
+    bus.publishes(ReviewReminderDue)
     _subscribe_to_roster(bus, review)
     _subscribe_to_applications(bus, review)
 
