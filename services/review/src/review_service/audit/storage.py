@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from review_service.audit.domain import Line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from datetime import date
     from uuid import UUID
 
@@ -40,26 +40,21 @@ async def head(connection: Connection, school_id: str) -> asyncpg.Record:
     return row
 
 
-async def add(connection: Connection, lines: Sequence[Line]) -> None:
-    """More lines of a chain whose head this transaction holds."""
-    await connection.executemany(
+async def add(connection: Connection, line: Line) -> None:
+    """One more line of a chain whose head this transaction holds."""
+    await connection.execute(
         "INSERT INTO audit (id, school_id, position, happened_at, teacher_id, role, action, subject, address, hash)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        [
-            (
-                line.id,
-                line.school_id,
-                line.position,
-                line.happened_at,
-                line.teacher_id,
-                line.role,
-                line.action,
-                line.subject,
-                line.address,
-                line.hash,
-            )
-            for line in lines
-        ],
+        line.id,
+        line.school_id,
+        line.position,
+        line.happened_at,
+        line.teacher_id,
+        line.role,
+        line.action,
+        line.subject,
+        line.address,
+        line.hash,
     )
 
 

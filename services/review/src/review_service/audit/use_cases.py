@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import partial
-from itertools import accumulate
+from functools import cache, partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from review_service.words import _
 from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import date, datetime
 
     import asyncpg
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 #: Lines that an export holds in memory at a time.
-BATCH = 500
+BATCH = 200
 #: More lines than any chain has: before it are all of them.
 THE_END = 2**62
 
@@ -82,12 +81,11 @@ async def note(review: Review, connection: Connection, teacher: Teacher, action:
 
 async def _append(review: Review, teacher: Teacher, action: str, subject: str, connection: Connection) -> None:
     head = await storage.head(connection, teacher.school_id)
-    position, previous = head["head_position"], head["head_hash"]
-    old = await storage.lines_before_the_chain(connection, teacher.school_id) if position == 0 else []
+    old = await storage.lines_before_the_chain(connection, teacher.school_id) if head["head_position"] == 0 else []
     line = Line(
         id=head["line_id"],
         school_id=teacher.school_id,
-        position=position + len(old) + 1,
+        position=head["head_position"] + len(old) + 1,
         happened_at=head["moment"],
         teacher_id=teacher.id,
         role=teacher.role,
@@ -95,18 +93,10 @@ async def _append(review: Review, teacher: Teacher, action: str, subject: str, c
         subject=subject,
         address=teacher.address,
     )
-    await storage.add(connection, _chained(review, previous, [*old, line]))
-
-
-def _chained(review: Review, previous: str, lines: Iterable[Line]) -> list[Line]:
-    """The lines with their hashes, each over the one before it."""
-
-    def follow(before: Line, line: Line) -> Line:
-        return replace(line, hash=review.audit_keys.digest(*line.parts(before.hash)))
-
-    first, *others = lines
-    first = replace(first, hash=review.audit_keys.digest(*first.parts(previous)))
-    return list(accumulate(others, follow, initial=first))
+    previous = head["head_hash"]
+    for next_ in (*old, line):
+        previous = review.audit_keys.digest(*next_.parts(previous))
+        await storage.add(connection, replace(next_, hash=previous))
 
 
 # --- verifying ---
@@ -135,7 +125,8 @@ async def look(review: Review, teacher: Teacher, wanted: Filter, before: int = 0
         )
         numbers = await storage.application_numbers(connection, teacher.school_id, _ids(rows))
         await note(review, connection, teacher, "audit.looked-at", teacher.school_id)
-    lines = [_shown(review, row, numbers) for row in rows[:PAGE]]
+    name_of = cache(partial(teacher_name, review))
+    lines = [_shown(name_of, row, numbers) for row in rows[:PAGE]]
     return Page(lines, lines[-1].line.position if len(rows) > PAGE else 0)
 
 
@@ -160,12 +151,11 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _shown(review: Review, row: asyncpg.Record, numbers: Mapping[str, str]) -> Shown:
+def _shown(name_of: Callable[[str, str | None], str], row: asyncpg.Record, numbers: Mapping[str, str]) -> Shown:
+    """``name_of`` unseals a teacher's name, each once however many lines name them."""
     line = Line(*row[: len(fields(Line))])
-    who = teacher_name(review, line.teacher_id, row["doer_details"])
-    if line.teacher_id == OPERATOR.id:
-        who = role_words(OPERATOR.role)
-    subject = teacher_name(review, line.subject, row["subject_details"])
+    who = role_words(OPERATOR.role) if line.teacher_id == OPERATOR.id else name_of(line.teacher_id, row["doer_details"])
+    subject = name_of(line.subject, row["subject_details"])
     return Shown(line, who, subject or line.subject, numbers.get(line.subject, ""))
 
 
@@ -190,6 +180,7 @@ async def export(review: Review, by: Teacher, school_id: str, wanted: Filter) ->
 async def _sheets(review: Review, school_id: str, wanted: Filter, until: int) -> AsyncIterator[str]:
     """A connection is held for each batch only: whoever reads slowly keeps none from the others."""
     yield BOM + sheet([_titles()])
+    name_of = cache(partial(teacher_name, review))
     after = 0
     while True:
         async with review.database.connection() as connection:
@@ -198,7 +189,7 @@ async def _sheets(review: Review, school_id: str, wanted: Filter, until: int) ->
             )
         if not rows:
             return
-        yield sheet(_cells(_shown(review, row, {})) for row in rows)
+        yield sheet(_cells(_shown(name_of, row, {})) for row in rows)
         after = rows[-1]["position"]
 
 
