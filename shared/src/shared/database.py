@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -52,6 +52,7 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         #: Set after each commit; shared.wakes turns any number of them into one NOTIFY.
         self.committed = asyncio.Event()
+        self._last_steps: dict[Connection, list[Callable[[Connection], Awaitable[None]]]] = {}
 
     async def open(self) -> None:
         """Make the pool usable, once; connects to nothing yet."""
@@ -95,8 +96,22 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One unit of work: all of it is committed, or, when the block raises, none."""
         async with self.pool.acquire() as connection, connection.transaction():
-            yield connection
+            last_steps = self._last_steps[connection] = []
+            try:
+                yield connection
+                for step in last_steps:
+                    await step(connection)
+            finally:
+                del self._last_steps[connection]
         self.committed.set()
+
+    def do_last(self, connection: Connection, step: Callable[[Connection], Awaitable[None]]) -> None:
+        """Do ``step`` in this connection's transaction when all else in it is done: just before its commit.
+
+        For a lock that many transactions want: it is held for a moment, and nothing is waited for under it. Steps are
+        done in the order in which they were given. Raises KeyError outside :meth:`transaction`.
+        """
+        self._last_steps[connection].append(step)
 
 
 async def _prepare(connection: Connection) -> None:

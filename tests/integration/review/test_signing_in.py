@@ -58,6 +58,7 @@ def test_in_production_the_cookie_travels_over_https_only():
         key_review_notify=key,
         key_review_store=key,
         key_sign_in=key,
+        key_audit=key,
     )
     site = make_app(settings).state.site
     assert site.secure

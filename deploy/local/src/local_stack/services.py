@@ -51,6 +51,7 @@ SERVICES = (
             "key_review_notify": "review-notify",
             "key_review_store": "review-store",
             "key_sign_in": "review-sign-in",
+            "key_audit": "review-audit",
         },
     ),
     Service(

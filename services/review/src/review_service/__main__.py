@@ -1,4 +1,4 @@
-"""``review-service serve | migrate | account``."""
+"""``review-service serve | migrate | account | audit``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import sys
 
 from review_service.accounts.commands import account_command
 from review_service.app import make_app, make_review
+from review_service.audit.commands import audit_command
 from review_service.settings import Settings
 from shared.service import run
 
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return run("review_service", Settings, make_app, [account_command(make_review)])
+    return run("review_service", Settings, make_app, [account_command(make_review), audit_command(make_review)])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from review_service.applications.decisions import let_leave_for_ever
 from review_service.applications.live import make_watching
 from review_service.context import Review
 from review_service.papers import storage as paper_storage
+from review_service.reminders.use_cases import remind_for_ever
 from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
@@ -51,8 +52,8 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
-        leaving = partial(let_leave_for_ever, review, wakes)
-        async with running(review.database, bus, leaving, watching.run, expired=expired, wakes=wakes):
+        workers = (partial(let_leave_for_ever, review, wakes), watching.run, partial(remind_for_ever, review))
+        async with running(review.database, bus, *workers, expired=expired, wakes=wakes):
             yield {ON_STOP: watching.stop}
 
     app = Starlette(
@@ -88,4 +89,5 @@ def make_review(settings: Settings) -> Review:
         to_notify=settings.sealing_keys("KEY_REVIEW_NOTIFY", settings.key_review_notify),
         store=settings.sealing_keys("KEY_REVIEW_STORE", settings.key_review_store),
         hashes=settings.hash_keys("REVIEW_KEY_SIGN_IN", settings.key_sign_in),
+        audit_keys=settings.hash_keys("REVIEW_KEY_AUDIT", settings.key_audit),
     )

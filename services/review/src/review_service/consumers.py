@@ -19,6 +19,7 @@ from shared.events import (
     DecisionMade,
     PaperApplicationEntered,
     PaperApplicationRejected,
+    ReviewReminderDue,
     SchoolUpdated,
     TeacherUpdated,
     UnbindingDecided,
@@ -35,7 +36,7 @@ CONSUMER = "review"
 
 def subscribe(bus: Bus, review: Review) -> None:
     """Attach review's ears to the bus."""
-    bus.publishes(DecisionMade, UnbindingDecided, PaperApplicationEntered)
+    bus.publishes(DecisionMade, UnbindingDecided, PaperApplicationEntered, ReviewReminderDue)
     _subscribe_to_roster(bus, review)
     _subscribe_to_applications(bus, review)
 

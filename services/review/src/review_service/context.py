@@ -24,6 +24,7 @@ class Review:
     to_notify: SealingKeys
     store: SealingKeys
     hashes: HashKeys
+    audit_keys: HashKeys
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from review_service.accounts import pages as accounts
 from review_service.applications import decision_pages, reason_pages
 from review_service.applications import pages as applications
 from review_service.papers import pages as papers
+from review_service.audit import pages as audit
 from review_service.words import LANGUAGES
 from shared.web.language_choice import choose_language
 
 #: What the templates know, whichever page they are of.
-IN_TEMPLATES = {**applications.IN_TEMPLATES}
+IN_TEMPLATES = {**applications.IN_TEMPLATES, **audit.IN_TEMPLATES}
 
 
 def routes() -> list[Route]:
@@ -30,4 +31,5 @@ def routes() -> list[Route]:
         *decision_pages.routes(),
         *reason_pages.routes(),
         *papers.routes(),
+        *audit.routes(),
     ]

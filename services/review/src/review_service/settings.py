@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from review_service.accounts.domain import SignInPolicy
+from review_service.reminders.domain import ReminderPolicy
 from shared.settings import ServiceSettings
+
+
+def _hour(value: object) -> object:
+    """Where an environment variable cannot be left out, empty or ``none`` says that there is no hour."""
+    return None if isinstance(value, str) and value.strip().lower() in {"", "none"} else value
 
 
 class Settings(ServiceSettings):
@@ -33,6 +39,10 @@ class Settings(ServiceSettings):
     key_sign_in: SecretStr = Field(
         default=SecretStr(""), description="Keyed hash of session tokens and of rate-limited names and addresses."
     )
+    key_audit: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keyed hash that chains the audit log. A key that was ever first stays in the list: lines need it.",
+    )
 
     undo_seconds: int = Field(default=10, ge=0, description="How long a decision can be undone before it leaves.")
     streams_per_teacher: int = Field(
@@ -49,6 +59,16 @@ class Settings(ServiceSettings):
         default=2, ge=1, description="Passwords hashed at the same time; each takes 19 MiB and a core."
     )
 
+    remind_after_days: int = Field(
+        default=3, ge=0, description="Days that an application waits until its teachers are reminded, once; 0: never."
+    )
+    escalate_after_days: int = Field(
+        default=7, ge=0, description="Days that it waits until the school's administrators are told, once; 0: never."
+    )
+    digest_hour: Annotated[int | None, BeforeValidator(_hour)] = Field(
+        default=7, ge=0, le=23, description="When reviewers are told daily what waits, in Taipei; empty or none: never."
+    )
+
     @property
     def secure_cookies(self) -> bool:
         """Whether cookies travel over HTTPS only: always, but for a developer's own machine."""
@@ -62,4 +82,12 @@ class Settings(ServiceSettings):
             tries=self.sign_in_tries,
             address_tries=self.sign_in_address_tries,
             window_minutes=self.sign_in_window_minutes,
+        )
+
+    def reminder_policy(self) -> ReminderPolicy:
+        """When reviewers are told what waits, as the domain knows it."""
+        return ReminderPolicy(
+            remind_after_days=self.remind_after_days,
+            escalate_after_days=self.escalate_after_days,
+            digest_hour=self.digest_hour,
         )

@@ -1,1 +1,1 @@
-"""Telling those who review what waits."""
+"""Telling reviewers what waits for them."""

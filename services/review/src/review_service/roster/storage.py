@@ -18,6 +18,13 @@ CLASSES_OF_TEACHER = """
     UNION SELECT class_id FROM substitutes
         WHERE teacher_id = $1 AND (present() AT TIME ZONE 'Asia/Taipei')::date BETWEEN first_day AND last_day
 """
+#: The same for all teachers at once: class_id and teacher_id, one row each.
+TEACHERS_OF_CLASSES = """
+    SELECT id AS class_id, unnest(teacher_ids) AS teacher_id FROM classes WHERE active AND moved_to IS NULL
+    UNION SELECT id, moved_to FROM classes WHERE active AND moved_to IS NOT NULL
+    UNION SELECT class_id, teacher_id FROM substitutes
+        WHERE (present() AT TIME ZONE 'Asia/Taipei')::date BETWEEN first_day AND last_day
+"""
 #: The school whose administrator the teacher ($1) is, if any.
 SCHOOL_OF_ADMINISTRATOR = "SELECT school_id FROM teachers WHERE id = $1 AND active AND role = 'administrator'"
 
