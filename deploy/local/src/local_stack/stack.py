@@ -158,7 +158,7 @@ def _font_folders(run: Path) -> list[Path]:
 def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dict[Service, dict[str, str]]:
     roles = _roles(kept)
     ports = _choose_ports()
-    binding = f"http://localhost:{ports['binding']}"
+    binding, review = (f"http://localhost:{ports[name]}" for name in ("binding", "review"))
     return {
         service: dict(os.environ)
         | {service.variable(setting): kept.key(name) for setting, name in service.keys.items()}
@@ -167,6 +167,7 @@ def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dic
             service.variable("rabbitmq_url"): servers.rabbitmq.url,
             service.variable("port"): str(ports[service.name]),
             service.variable("public_url"): binding,
+            service.variable("review_url"): review,
             service.variable("font_paths"): json.dumps([str(folder) for folder in font_folders]),
         }
         for service in SERVICES
@@ -284,6 +285,7 @@ def _greet(environments: Mapping[Service, dict[str, str]], kept: Kept, run: Path
         "",
         *_describe("A child to try", first, kept),
         *_describe("A second one, in another school", second, kept),
+        *_describe_guardians(roster),
         "",
         f"  Logs are in {run / 'logs'}. Ctrl-C stops everything and keeps the data; make clean throws it away.",
     ]
@@ -297,4 +299,13 @@ def _describe(title: str, student: sample_roster.Student, kept: Kept) -> list[st
     return [
         f"  {title}: {student.name}, ID number {student.national_id}, {school}",
         f"    its teacher {homeroom.teacher.name} {sign_in}",
+    ]
+
+
+def _describe_guardians(roster: sample_roster.Roster) -> list[str]:
+    known, child = roster.guardians[0], roster.guardians[0].students[0]
+    teacher, same = roster.teacher_who_is_parent
+    return [
+        f"  A parent of {child.name} whom the school knows: {known.name}, ID number {known.national_id}",
+        f"  A teacher who is the parent of {same.students[0].name}: {teacher.name}, ID number {teacher.national_id}",
     ]
