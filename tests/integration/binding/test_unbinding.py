@@ -76,6 +76,7 @@ async def test_the_account_no_longer_has_the_child_and_keeps_the_others(town: To
 async def test_an_unbound_child_can_be_applied_for_again_and_shows_once(town: Town) -> None:
     token, binding_id = await bound(town)
     await unbind(town, binding_id)
+    assert (await town.call("POST", f"/bindings/{binding_id}/again", token)).status_code == 404
     await town.fill(token, [LI])
     await town.do("POST", "/applications", token, signature=SIGNATURE)
     (again,) = await town.bindings(token)

@@ -37,7 +37,10 @@ class Person:
 
 
 async def submitted(binding: Binding, connection: Connection, binding_ids: list[UUID]) -> list[BindingSubmitted]:
-    """The event of each of these bindings at its present version, in the order in which they were named."""
+    """The event of each of these bindings at its present version, in the order in which they were named.
+
+    One that no longer waits is told as it was at first, so that what has become of it outdoes this.
+    """
     rows = await storage.submissions(connection, binding_ids)
     people = {row["application_id"]: _person(binding.keys, row) for row in rows}
     guardians = await _guardians(binding.keys, connection, rows)
