@@ -97,3 +97,31 @@ async def test_a_process_of_the_version_before_still_writes(
     await second_version.execute("UPDATE applications SET idempotency_key = 'former'")
     await write_as_before(second_version, UUID(int=4), UUID(int=5), UUID(int=6))
     assert await second_version.fetchval("SELECT count(*) FROM bindings WHERE school_id IS NULL") == 3
+
+
+async def to_fourth_version(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await to_third_version(connection)
+    await connection.execute(dict(migrations.migrations("binding_service"))["binding_service/0004_review.sql"])
+
+
+async def test_a_process_of_the_version_before_review_still_writes(
+    second_version: asyncpg.Connection[asyncpg.Record],
+) -> None:
+    await to_fourth_version(second_version)
+    await second_version.execute("UPDATE applications SET idempotency_key = 'former'")
+    await second_version.execute(
+        "INSERT INTO students (id, school_id, class_id, name, national_id_hash, national_id_sealed, revision, active)"
+        " VALUES ('P-3', 'S-1', 'C-1', '吳大同', 'hash 3', 'sealed', 2, true)"
+    )
+    await write_as_before(second_version, UUID(int=4), UUID(int=5), UUID(int=6))
+    assert await second_version.fetchval("SELECT guardian_ids FROM students WHERE id = 'P-3'") == []
+    assert await second_version.fetchval("SELECT count(*) FROM bindings") == 4
+
+
+@pytest.mark.parametrize("column", ["contact_hash", "consent_address", "signature_sealed"])
+async def test_an_application_that_came_online_lacks_nothing_of_it(
+    second_version: asyncpg.Connection[asyncpg.Record], column: str
+) -> None:
+    await to_fourth_version(second_version)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await second_version.execute(f"UPDATE applications SET {column} = NULL")  # noqa: S608 - the test's own names

@@ -197,3 +197,18 @@ async def test_the_forms_of_one_contact_are_limited(
     answer = await town.call("GET", f"/applications/{application}/form", token)
     assert (answer.status_code, answer.json()["code"]) == (429, "limited")
     assert int(answer.headers["retry-after"]) > 3000
+
+
+@pytest.mark.parametrize("review_url", ["", "https://review.example/", "https://review.example"])
+async def test_a_genuine_form_leads_the_schools_staff_to_the_teachers_pages_where_they_are_known(
+    open_town: Callable[..., Awaitable[Town]], review_url: str
+) -> None:
+    town = await open_town(binding={"review_url": review_url})
+    await town.apply()
+    _, hash_ = await signed(town)
+    async with town.browser() as browser:
+        genuine = (await browser.get("/verify", params={"hash": hash_})).text
+        unknown = (await browser.get("/verify", params={"hash": "0" * 64})).text
+    link = f'href="https://review.example/documents/{hash_}"'
+    assert (link in genuine) is ("學校人員" in genuine) is bool(review_url)
+    assert "學校人員" not in unknown

@@ -8,11 +8,17 @@ import pytest
 
 from binding_service import labels
 from binding_service.accounts.domain import is_first_password, password_problem
-from binding_service.applications.domain import application_number, is_drawn, typed_signature_problem
+from binding_service.applications.domain import (
+    application_number,
+    bare_name,
+    is_drawn,
+    is_known_guardian,
+    typed_signature_problem,
+)
 from binding_service.drafts import domain
 from binding_service.drafts.draft import Consent, Draft, DraftStudent, EmailProof, Parent
 from binding_service.logins.domain import digits_of, new_token, token_hash
-from binding_service.statements import CURRENT, statement
+from binding_service.statements import CURRENT, is_known, statement
 
 CONTACT = "lin@example.org"
 NATIONAL_ID = "F223456786"
@@ -33,6 +39,39 @@ NATIONAL_ID = "F223456786"
 )
 def test_a_name_is_kept_as_typed_with_its_spaces_in_order(typed: str, kept: str) -> None:
     assert domain.clean_name(typed) == kept
+
+
+@pytest.mark.parametrize("name", ["林 淑芬", "　林淑芬 ", "林淑芬"])
+def test_a_name_is_the_same_whatever_its_spaces(name: str) -> None:
+    assert bare_name(name) == bare_name("林淑芬")
+
+
+def test_a_name_is_the_same_whatever_its_width_and_case() -> None:
+    assert bare_name("ＰＡＮＡＹ Kusui") == bare_name("Panay kusui")
+    assert bare_name("林淑芬") != bare_name("林淑芳")
+
+
+@pytest.mark.parametrize(
+    ("same_national_id", "same_name", "same_contact", "known"),
+    [
+        (True, False, False, True),
+        (False, True, True, False),
+        (None, True, True, True),
+        (None, True, False, False),
+        (None, False, True, False),
+    ],
+)
+def test_a_guardian_is_known_by_id_number_or_where_there_is_none_by_name_and_contact(
+    *, same_national_id: bool | None, same_name: bool, same_contact: bool, known: bool
+) -> None:
+    found = is_known_guardian(same_national_id=same_national_id, same_name=same_name, same_contact=same_contact)
+    assert found is known
+
+
+def test_a_version_of_the_statement_is_known_by_its_file() -> None:
+    assert is_known(CURRENT)
+    for version in ("", "2020-01", f"../statements/{CURRENT}", f"{CURRENT}.zh-TW.txt"):
+        assert not is_known(version)
 
 
 @pytest.mark.parametrize("wanted", ["", "臺北", "台北 中正", "中正　市立", "ＡＢＣ", "abc"])

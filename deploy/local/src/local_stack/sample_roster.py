@@ -1,4 +1,4 @@
-"""A made-up roster: twelve schools of four levels, 200 students, their teachers; the same at every run.
+"""A made-up roster: twelve schools of four levels, 200 students, their teachers, a few parents; the same at every run.
 
 Written as OneRoster 1.2 CSV (https://www.imsglobal.org/spec/oneroster/v1p2/bind/csv). The ID numbers are valid but
 nobody's: they begin with Y, which stood for the administration of Yangmingshan and has not been given out since 1975,
@@ -21,6 +21,8 @@ SEED = 20_260_901
 STUDENTS_PER_CLASS = 8
 FIRST_SERIAL = 9_990_001
 LETTER, LETTER_VALUE = "Y", 31
+FIRST_STAFF_SERIAL = 9_991_001
+FIRST_GUARDIAN_SERIAL = 9_992_001
 SESSION_ID = "2026"
 DOMAIN = "school.example"
 
@@ -49,6 +51,7 @@ class Staff:
     given: str
     role: str
     school: School
+    national_id: str
 
     @property
     def name(self) -> str:
@@ -89,6 +92,25 @@ class Student:
 
 
 @dataclass(frozen=True, slots=True)
+class Guardian:
+    """A parent whom the school knows, of some of its students; ``national_id`` may be empty."""
+
+    id: str
+    family: str
+    given: str
+    role: str
+    national_id: str
+    email: str
+    phone: str
+    students: tuple[Student, ...]
+
+    @property
+    def name(self) -> str:
+        """The name as it is written."""
+        return self.family + self.given
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """All of it."""
 
@@ -96,6 +118,17 @@ class Roster:
     homerooms: list[Homeroom]
     staff: list[Staff]
     students: list[Student]
+    guardians: list[Guardian]
+
+    @property
+    def teacher_who_is_parent(self) -> tuple[Staff, Guardian]:
+        """A homeroom teacher with a child in the very class, and the same person as the child's guardian."""
+        return next(
+            (person, guardian)
+            for guardian in self.guardians
+            for person in self.staff
+            if person.national_id == guardian.national_id
+        )
 
 
 #: Name, level, and the classes: title and grade (1 to 12).
@@ -118,20 +151,45 @@ SCHOOLS: list[tuple[str, str, list[tuple[str, int]]]] = [
 def make_roster() -> Roster:
     """The roster, made from a fixed seed."""
     chance = random.Random(SEED)  # noqa: S311 - made-up people, the same ones each time
-    serials = count(FIRST_SERIAL)
-    roster = Roster([], [], [], [])
+    serials, staff_serials = count(FIRST_SERIAL), count(FIRST_STAFF_SERIAL)
+    roster = Roster([], [], [], [], [])
+
+    def staff(id_: str, role: str, school: School) -> Staff:
+        number = make_national_id("2", next(staff_serials))
+        return Staff(id_, id_.replace("-", ""), *_name(chance), role, school, number)
+
     for number, (name, level, classes) in enumerate(SCHOOLS, start=1):
         school = School(f"school-{number:02}", f"99{number:04}", name, level)
         roster.schools.append(school)
-        roster.staff.append(Staff(f"admin-{number:02}", f"admin{number:02}", *_name(chance), "administrator", school))
+        roster.staff.append(staff(f"admin-{number:02}", "administrator", school))
         for class_number, (title, grade) in enumerate(classes, start=1):
             label = f"{number:02}{class_number:02}"
-            teacher = Staff(f"teacher-{label}", f"teacher{label}", *_name(chance), "teacher", school)
+            teacher = staff(f"teacher-{label}", "teacher", school)
             homeroom = Homeroom(f"class-{label}", title, grade, school, teacher)
             roster.staff.append(teacher)
             roster.homerooms.append(homeroom)
             roster.students.extend(_students(chance, serials, homeroom, label))
+    roster.guardians.extend(_guardians(roster))
     return roster
+
+
+def _guardians(roster: Roster) -> Iterator[Guardian]:
+    """Both parents of the first child, one without an ID number, and the first class's teacher as a mother in it."""
+    first, second, third = roster.students[:3]
+    other = next(student for student in roster.students if student.homeroom.school != first.homeroom.school)
+    serials = count(FIRST_GUARDIAN_SERIAL)
+    for number, (family, given, sex, students) in enumerate(
+        [("林", "美惠", "2", (first,)), (first.family, "志強", "1", (first, other))], start=1
+    ):
+        yield _guardian(number, family, given, make_national_id(sex, next(serials)), *students)
+    yield _guardian(3, "許", "雅文", "", second)
+    teacher = first.homeroom.teacher
+    yield _guardian(4, teacher.family, teacher.given, teacher.national_id, third)
+
+
+def _guardian(number: int, family: str, given: str, national_id: str, *students: Student) -> Guardian:
+    email, phone = f"parent{number}@home.example", f"0900-000-{number:03}"
+    return Guardian(f"guardian-{number:02}", family, given, "parent", national_id, email, phone, students)
 
 
 def _students(chance: random.Random, serials: count[int], homeroom: Homeroom, label: str) -> Iterator[Student]:
@@ -250,8 +308,29 @@ def _classes(roster: Roster) -> list[dict[str, str]]:
 
 def _users(roster: Roster) -> list[dict[str, str]]:
     staff = [
-        _user(person.id, person.username, person.family, person.given, email=person.email, org=person.school.id)
+        _user(
+            person.id,
+            person.username,
+            person.family,
+            person.given,
+            email=person.email,
+            national_id=person.national_id,
+            org=person.school.id,
+        )
         for person in roster.staff
+    ]
+    guardians = [
+        _user(
+            person.id,
+            person.id,
+            person.family,
+            person.given,
+            email=person.email,
+            national_id=person.national_id,
+            sms=person.phone,
+            org=person.students[0].homeroom.school.id,
+        )
+        for person in roster.guardians
     ]
     students = [
         _user(
@@ -261,11 +340,12 @@ def _users(roster: Roster) -> list[dict[str, str]]:
             student.given,
             national_id=student.national_id,
             grade=f"{student.homeroom.grade:02}",
+            agents=",".join(guardian.id for guardian in roster.guardians if student in guardian.students),
             org=student.homeroom.school.id,
         )
         for student in roster.students
     ]
-    return staff + students
+    return staff + guardians + students
 
 
 def _user(
@@ -277,7 +357,9 @@ def _user(
     org: str,
     email: str = "",
     national_id: str = "",
+    sms: str = "",
     grade: str = "",
+    agents: str = "",
 ) -> dict[str, str]:
     return _row(
         sourced_id,
@@ -289,9 +371,9 @@ def _user(
         middleName="",
         identifier="",
         email=email,
-        sms="",
+        sms=sms,
         phone="",
-        agentSourcedIds="",
+        agentSourcedIds=agents,
         grades=grade,
         password="",
         userMasterIdentifier="",
@@ -307,6 +389,7 @@ def _user(
 def _roles(roster: Roster) -> list[dict[str, str]]:
     people = [(person.id, person.role, person.school) for person in roster.staff]
     people += [(student.id, "student", student.homeroom.school) for student in roster.students]
+    people += [(person.id, person.role, person.students[0].homeroom.school) for person in roster.guardians]
     return [
         _row(
             f"role-{sourced_id}",

@@ -285,6 +285,7 @@ def _greet(environments: Mapping[Service, dict[str, str]], kept: Kept, run: Path
         "",
         *_describe("A child to try", first, kept),
         *_describe("A second one, in another school", second, kept),
+        *_describe_guardians(roster),
         "",
         f"  Logs are in {run / 'logs'}. Ctrl-C stops everything and keeps the data; make clean throws it away.",
     ]
@@ -298,4 +299,13 @@ def _describe(title: str, student: sample_roster.Student, kept: Kept) -> list[st
     return [
         f"  {title}: {student.name}, ID number {student.national_id}, {school}",
         f"    its teacher {homeroom.teacher.name} {sign_in}",
+    ]
+
+
+def _describe_guardians(roster: sample_roster.Roster) -> list[str]:
+    known, child = roster.guardians[0], roster.guardians[0].students[0]
+    teacher, same = roster.teacher_who_is_parent
+    return [
+        f"  A parent of {child.name} whom the school knows: {known.name}, ID number {known.national_id}",
+        f"  A teacher who is the parent of {same.students[0].name}: {teacher.name}, ID number {teacher.national_id}",
     ]

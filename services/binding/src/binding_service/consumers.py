@@ -5,18 +5,24 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from binding_service.applications.decisions import apply_decision
+from binding_service.applications.decisions import apply_decision, apply_unbinding
+from binding_service.applications.paper_entries import enter
 from shared.events import (
     AccountOpened,
     ApplicationSubmitted,
     BindingApproved,
     BindingRefused,
+    BindingRevoked,
     BindingSubmitted,
     BindingWithdrawn,
+    ClassRosterUpdated,
     ClassUpdated,
     DecisionMade,
+    PaperApplicationEntered,
+    PaperApplicationRejected,
     SchoolUpdated,
     TeacherUpdated,
+    UnbindingDecided,
 )
 from shared.inbox import once
 
@@ -33,9 +39,12 @@ def subscribe(bus: Bus, binding: Binding) -> None:
         BindingApproved,
         BindingRefused,
         BindingWithdrawn,
+        BindingRevoked,
+        PaperApplicationRejected,
         AccountOpened,
         SchoolUpdated,
         ClassUpdated,
+        ClassRosterUpdated,
         TeacherUpdated,
     )
 
@@ -43,3 +52,13 @@ def subscribe(bus: Bus, binding: Binding) -> None:
     async def on_decision_made(event: DecisionMade) -> None:
         """Apply a teacher's decision, or tell again what stands instead."""
         await once(binding.database, "decisions", event, partial(apply_decision, binding))
+
+    @bus.consume(UnbindingDecided)
+    async def on_unbinding_decided(event: UnbindingDecided) -> None:
+        """End a binding, or tell again what stands instead."""
+        await once(binding.database, "unbindings", event, partial(apply_unbinding, binding))
+
+    @bus.consume(PaperApplicationEntered)
+    async def on_paper_application_entered(event: PaperApplicationEntered) -> None:
+        """Take an application that came on paper, or say what is wrong with it."""
+        await once(binding.database, "paper entries", event, partial(enter, binding))

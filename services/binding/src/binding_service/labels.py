@@ -20,7 +20,12 @@ LEVELS = {
     "senior_high": marked("高中"),
     "vocational_high": marked("高職"),
 }
-STATES = {"pending": marked("申請"), "approved": marked("認證"), "refused": marked("不通過")}
+STATES = {
+    "pending": marked("申請"),
+    "approved": marked("認證"),
+    "refused": marked("不通過"),
+    "revoked": marked("已解除綁定"),
+}
 
 
 def relation(key: str, text: str = "") -> str:
@@ -34,5 +39,5 @@ def level(key: str) -> str:
 
 
 def state(key: str) -> str:
-    """申請, 認證, 不通過."""
+    """申請, 認證, 不通過, 已解除綁定."""
     return _(STATES[key])

@@ -34,6 +34,10 @@ class Settings(ServiceSettings):
         validate_default=True,
         description="Where parents and schools reach the pages: stands in the QR code of every paper form.",
     )
+    review_url: str = Field(
+        default="",
+        description="Where schools reach the teachers' pages: a genuine paper form links there. Empty: no link.",
+    )
     allowed_origins: list[str] = Field(default=[], description="Front ends that may call with the cookie, as JSON.")
     key_binding_store: SecretStr = Field(default=SecretStr(""), description="Seals IDs, signatures and drafts at rest.")
     key_binding_hash: SecretStr = Field(default=SecretStr(""), description="Keyed hash of IDs and contacts.")

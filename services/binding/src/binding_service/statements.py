@@ -33,6 +33,12 @@ class Statement:
         return [(lines[0], [line for line in lines[1:] if line]) for lines in (part.split("\n") for part in sections)]
 
 
+def is_known(version: str) -> bool:
+    """Whether there is, or was, a statement of that version."""
+    names = {file.name for file in (files("binding_service") / "statements").iterdir()}
+    return f"{version}.zh-TW.txt" in names
+
+
 @cache
 def statement(version: str = CURRENT, language: Language = "zh-TW") -> Statement:
     """The statement of that version in that language. Raises FileNotFoundError for one that never was."""

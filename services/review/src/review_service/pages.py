@@ -13,8 +13,8 @@ from starlette.routing import Route
 from review_service.accounts import pages as accounts
 from review_service.applications import decision_pages, reason_pages
 from review_service.applications import pages as applications
-from review_service.papers import pages as papers
 from review_service.audit import pages as audit
+from review_service.papers import pages as papers
 from review_service.words import LANGUAGES
 from shared.web.language_choice import choose_language
 

@@ -44,7 +44,7 @@ async def database(dsn: str) -> AsyncIterator[Database]:
     yield database
     await database.pool.execute("ALTER TABLE students DROP CONSTRAINT IF EXISTS refuse")
     await database.pool.execute(
-        "TRUNCATE roster_imports, students, teachers, classes, schools, outbox RESTART IDENTITY CASCADE"
+        "TRUNCATE roster_imports, guardians, students, teachers, classes, schools, outbox RESTART IDENTITY CASCADE"
     )
     await database.close()
 
@@ -94,12 +94,11 @@ class Export:
             "classes", sourcedId=id_, title=title, grades=grades, classType="homeroom", schoolSourcedId=school
         )
 
-    def user(self, id_: str, name: str, number: str = "", email: str = "") -> dict[str, str]:
+    def user(self, id_: str, name: str, number: str = "", email: str = "", **more: str) -> dict[str, str]:
         """A person; the name is a family name of one character and a given name."""
         ids = f"{{TWID:{number}}}" if number else ""
-        return self.add(
-            "users", sourcedId=id_, userIds=ids, familyName=name[0], givenName=name[1:], email=email, status=""
-        )
+        names = {"familyName": name[0], "givenName": name[1:]}
+        return self.add("users", sourcedId=id_, userIds=ids, **names, email=email, status="", **more)
 
     def role(self, user: str, role: str, org: str, role_type: str = "primary") -> dict[str, str]:
         """What a person is, and where."""
@@ -123,6 +122,14 @@ class Export:
         self.user(id_, name, number)
         self.role(id_, "student", school)
         self.enroll(id_, class_, "student")
+
+    def guardian(self, id_: str, name: str, number: str, *students: str, role: str = "parent", **more: str) -> None:
+        """A guardian of students, who name it."""
+        self.user(id_, name, number, **more)
+        self.role(id_, role, "")
+        for student in students:
+            row = self.find("users", sourcedId=student)
+            row["agentSourcedIds"] = ",".join(filter(None, [row.get("agentSourcedIds", ""), id_]))
 
     def write(self, *, bom: bool = False) -> Path:
         """Write the folder anew."""
@@ -152,7 +159,7 @@ class Export:
 
 @pytest.fixture
 def export(tmp_path: Path) -> Export:
-    """Two schools, three homeroom classes, four of staff, four students; a district, a subject's class and a parent."""
+    """Two schools, three homeroom classes, four of staff, four students, a father; a district and a subject's class."""
     it = Export(tmp_path / "export")
     it.add("manifest", propertyName="oneroster.version", value="1.2")
     it.add("manifest", propertyName="file.users", value="bulk")
@@ -172,6 +179,5 @@ def export(tmp_path: Path) -> Export:
     it.student("P3", "吳大同", national_id(3), "S1", "C2")
     it.student("P4", "周子瑜", national_id(4), "S2", "C3")
     it.enroll("P1", "C9", "student")
-    it.user("G1", "王大明", national_id(90))
-    it.role("G1", "parent", "S1")
+    it.guardian("G1", "王大明", national_id(90), "P1", email="Ming@example.org", sms="0912-345-678")
     return it

@@ -33,7 +33,7 @@ async def students(roster: Roster) -> int:
 
 async def test_an_import_prints_its_report(roster: Roster, export: Export, capsys: pytest.CaptureFixture[str]):
     assert await run(roster, "import", export.write()) == 0
-    assert "students: 4 new, 0 changed, 0 removed, 0 unchanged\nimported as revision 1\n" in capsys.readouterr().out
+    assert "guardians: 1 new, 0 changed, 0 removed, 0 unchanged\nimported as revision 1\n" in capsys.readouterr().out
     assert await students(roster) == 4
 
 
@@ -49,7 +49,7 @@ async def test_a_replay_says_how_many_events_it_recorded(
 ):
     await run(roster, "import", export.write())
     assert await run(roster, "replay") == 0
-    assert capsys.readouterr().out.endswith("9 events recorded\n")
+    assert capsys.readouterr().out.endswith("12 events recorded\n")
 
 
 async def test_what_cannot_be_read_is_one_sentence_and_exit_code_1(

@@ -9,8 +9,9 @@ from binding_service.id_numbers import check_digit
 from binding_service.roster import storage
 from binding_service.roster.domain import BadLine, Counts, Report
 from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterError
+from binding_service.roster.guardians import ShownGuardian
 from binding_service.roster.importing import Roster, import_roster, replay
-from shared.events import TeacherForReview, TeacherUpdated
+from shared.events import ClassRosterUpdated, StudentsForReview, TeacherForReview, TeacherUpdated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +37,30 @@ async def rows(database: Database, table: str) -> dict[str, dict[str, Any]]:
         return {row["id"]: dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")}  # noqa: S608 - a test's
 
 
-async def events(database: Database) -> list[dict[str, Any]]:
+async def all_events(database: Database) -> list[dict[str, Any]]:
     """What stands in the outbox, which is emptied."""
     async with database.connection() as connection:
         bodies = await connection.fetch("DELETE FROM outbox RETURNING body")
-    return sorted((json.loads(row["body"]) for row in bodies), key=lambda event: event["subject"])
+    return sorted((json.loads(row["body"]) for row in bodies), key=lambda event: (event["subject"], event["type"]))
+
+
+async def events(database: Database) -> list[dict[str, Any]]:
+    """The same but for who is in a class."""
+    return [event for event in await all_events(database) if event["type"] != ClassRosterUpdated.TYPE]
+
+
+async def class_rosters(roster: Roster) -> dict[str, tuple[int, str, list[str]]]:
+    """What was told of who is in a class, by class: revision, school and names."""
+    told = {}
+    for body in await all_events(roster.database):
+        if body["type"] == ClassRosterUpdated.TYPE:
+            event = ClassRosterUpdated.model_validate(body)
+            place = event.place("for_review")
+            part = roster.to_review.unseal_model(StudentsForReview, event.data.for_review, place)
+            assert event.subject not in told, "told twice"
+            names = [student.name for student in part.students]
+            told[event.subject] = (event.data.revision, event.data.school_id, names)
+    return told
 
 
 async def everything(database: Database) -> dict[str, dict[str, dict[str, Any]]]:
@@ -56,6 +76,7 @@ async def test_a_first_import_brings_schools_classes_staff_and_students(roster: 
         "classes": 3,
         "teachers": 4,
         "students": 4,
+        "guardians": 1,
     }
     schools = await rows(roster.database, "schools")
     assert {id_: (row["code"], row["name"], row["level"]) for id_, row in schools.items()} == {
@@ -93,7 +114,7 @@ async def test_a_student_is_found_by_the_hash_and_the_id_number_opens_at_its_pla
     assert roster.store.unseal(student["national_id_sealed"], "students:P1:national_id") == national_id(1)
 
 
-async def test_schools_classes_and_staff_are_told_and_students_are_not(roster: Roster, export: Export):
+async def test_schools_classes_and_staff_are_told_and_students_only_by_their_classes(roster: Roster, export: Export):
     report = await import_roster(roster, export.write())
 
     told = await events(roster.database)
@@ -135,9 +156,10 @@ async def test_importing_again_unchanged_changes_nothing_and_tells_nothing(roste
         "classes": counts(unchanged=3),
         "teachers": counts(unchanged=4),
         "students": counts(unchanged=4),
+        "guardians": counts(unchanged=1),
     }
     assert await everything(roster.database) == before
-    assert await events(roster.database) == []
+    assert await all_events(roster.database) == []
 
 
 async def test_a_renamed_school_alone_gets_the_new_revision_and_an_event(roster: Roster, export: Export):
@@ -227,7 +249,7 @@ async def test_what_the_export_no_longer_has_becomes_inactive_and_is_told(roster
 
     report = await import_roster(roster, export.write())
 
-    assert [counted.removed for counted in report.counts.values()] == [1, 1, 1, 1]
+    assert [counted.removed for counted in report.counts.values()] == [1, 1, 1, 1, 0]
     assert [(event["subject"], event["data"]["active"]) for event in await events(roster.database)] == [
         ("C3", False),
         ("S2", False),
@@ -410,6 +432,15 @@ BAD = [
         "userSourcedId",
         "is not a teacher of a school in roles.csv",
     ),
+    (
+        set_field("users", "G1", "userIds", "{TWID:F223456780}"),
+        "users.csv",
+        "userIds",
+        "the ID number's check digit is wrong",
+    ),
+    (set_field("users", "G1", "email", "ming at home"), "users.csv", "email", "is not an e-mail address"),
+    (set_field("users", "G1", "familyName", "x" * 256), "users.csv", "familyName", "is longer than 255 characters"),
+    (set_field("roles", "G1", "endDate", "soon"), "roles.csv", "endDate", "is not a date like 2027-06-30"),
     (no_role, "enrollments.csv", "userSourcedId", "is not a student in roles.csv"),
     (no_staff_role, "enrollments.csv", "userSourcedId", "is not a teacher of a school in roles.csv"),
     (second_homeroom, "enrollments.csv", "classSourcedId", "is a second homeroom class, after line 6"),
@@ -437,7 +468,7 @@ async def test_a_bad_line_removes_nobody(roster: Roster, export: Export, spoil: 
 
     report = await import_roster(roster, export.write())
 
-    assert [counted.removed for counted in report.counts.values()] == [0, 0, 0, 0]
+    assert [counted.removed for counted in report.counts.values()] == [0] * 5
 
 
 async def test_a_bad_line_alone_is_reported_not_what_hangs_on_the_same_person(roster: Roster, export: Export):
@@ -469,7 +500,7 @@ async def test_the_rows_of_bad_lines_stay_as_they_were(roster: Roster, export: E
     report = await import_roster(roster, export.write())
 
     assert await everything(roster.database) == before
-    assert [counted.held for counted in report.counts.values()] == [1, 1, 2, 1]
+    assert [counted.held for counted in report.counts.values()] == [1, 1, 2, 1, 0]
 
 
 async def test_the_number_of_a_student_whose_own_line_is_bad_goes_to_nobody_else(roster: Roster, export: Export):
@@ -501,13 +532,13 @@ async def test_a_line_without_its_id_keeps_all_rows_of_its_kind(roster: Roster, 
 async def test_lines_that_are_no_records_are_reported(roster: Roster, export: Export):
     folder = export.write()
     good = (folder / "users.csv").read_bytes()
-    (folder / "users.csv").write_bytes(good + b"U7,too,few\r\n\r\n" + b"U8,{x},\xa4\xfd,a,b@school.example,\r\n")
+    (folder / "users.csv").write_bytes(good + b"U7,too,few\r\n\r\n" + b"U8,{x},\xa4\xfd,a,b@school.example,,,\r\n")
 
     report = await import_roster(roster, folder)
 
     last = len(good.splitlines())
     assert report.bad_lines == [
-        BadLine("users.csv", last + 1, "", "has 3 fields where the header has 6"),
+        BadLine("users.csv", last + 1, "", "has 3 fields where the header has 8"),
         BadLine("users.csv", last + 3, "", "is not UTF-8"),
     ]
     assert report.counts["students"] == counts(new=4)
@@ -607,11 +638,11 @@ async def test_a_second_import_at_the_same_time_is_turned_away(roster: Roster, e
 
 async def test_a_replay_tells_the_present_state_under_new_event_ids(roster: Roster, export: Export):
     await import_roster(roster, export.write())
-    first = await events(roster.database)
+    first = await all_events(roster.database)
 
     assert await replay(roster) == len(first)
 
-    second = await events(roster.database)
+    second = await all_events(roster.database)
     assert [event["subject"] for event in second] == [event["subject"] for event in first]
     assert {event["id"] for event in second}.isdisjoint(event["id"] for event in first)
     facts = [[{**event["data"], "for_review": ""} for event in told] for told in (first, second)]
@@ -645,3 +676,192 @@ async def test_an_address_that_is_none_matters_for_staff_only(roster: Roster, ex
     report = await import_roster(roster, export.write())
     assert report.bad_lines == []
     assert report.counts["students"] == counts(new=4)
+
+
+# --- guardians ---
+
+
+async def shown(roster: Roster, id_: str = "G1") -> ShownGuardian:
+    row = (await rows(roster.database, "guardians"))[id_]
+    return roster.store.unseal_model(ShownGuardian, row["shown_sealed"], f"guardians:{id_}:shown")
+
+
+async def test_a_guardian_is_kept_by_hashes_that_compare_with_applications_and_shown_masked(
+    roster: Roster, export: Export
+):
+    await import_roster(roster, export.write())
+
+    guardian = (await rows(roster.database, "guardians"))["G1"]
+    assert guardian["role"] == "parent"
+    assert guardian["national_id_hash"] == roster.hashes.digest("national-id", national_id(90))
+    assert guardian["email_hash"] == roster.hashes.digest("contact", "ming@example.org")
+    assert guardian["phone_hashes"] == [roster.hashes.digest("contact", "+886912345678")]
+    assert await shown(roster) == ShownGuardian(
+        name="王大明", email_masked="mi***@example.org", phone_masked="09*****678"
+    )
+    assert (await rows(roster.database, "students"))["P1"]["guardian_ids"] == ["G1"]
+    for secret in ("王大明", "ming@example.org", "912345678", national_id(90)):
+        assert secret not in str(guardian)
+
+
+async def test_a_guardian_may_have_several_children_roles_and_telephones(roster: Roster, export: Export):
+    export.guardian("G2", "林美惠", "", "P1", "P4", role="relative", sms="0987-654-321", phone="02-2345-6789")
+    export.role("G2", "guardian", "S2", "secondary")
+
+    report = await import_roster(roster, export.write())
+
+    assert report.bad_lines == []
+    guardian = (await rows(roster.database, "guardians"))["G2"]
+    assert (guardian["role"], guardian["national_id_hash"], guardian["email_hash"]) == ("relative", None, None)
+    assert guardian["phone_hashes"] == [
+        roster.hashes.digest("contact", phone) for phone in ("+886987654321", "+886223456789")
+    ]
+    students = await rows(roster.database, "students")
+    assert (students["P1"]["guardian_ids"], students["P4"]["guardian_ids"]) == (["G1", "G2"], ["G2"])
+
+
+async def test_a_contact_that_no_application_can_have_is_left_out_without_a_word(roster: Roster, export: Export):
+    export.find("users", sourcedId="G1").update(sms="+1 202 555 0143", phone="2345678", email="")
+
+    report = await import_roster(roster, export.write())
+
+    assert report.bad_lines == []
+    guardian = (await rows(roster.database, "guardians"))["G1"]
+    assert (guardian["email_hash"], guardian["phone_hashes"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("familyName", "黃"), ("userIds", ""), ("email", "new@example.org"), ("sms", "0987654321"), ("status", "gone")],
+)
+async def test_what_changes_of_a_guardian_is_taken_over_and_a_bad_line_changes_nothing(
+    roster: Roster, export: Export, column: str, value: str
+):
+    await import_roster(roster, export.write())
+    before = await rows(roster.database, "guardians")
+    set_field("users", "G1", column, value)(export)
+
+    report = await import_roster(roster, export.write())
+
+    if column == "status":
+        assert report.counts["guardians"] == counts(held=1)
+        assert await rows(roster.database, "guardians") == before
+    else:
+        assert report.counts["guardians"] == counts(changed=1)
+        assert (await rows(roster.database, "guardians"))["G1"]["revision"] == report.revision
+    assert report.counts["students"] == counts(unchanged=4)
+
+
+async def test_a_bad_line_of_a_guardian_keeps_neither_the_student_out_nor_the_teacher_who_it_is(
+    roster: Roster, export: Export
+):
+    export.role("T1", "parent", "")
+    export.find("users", sourcedId="P2")["agentSourcedIds"] = "T1,G9"
+    export.find("users", sourcedId="T1").update(sms="ask the office", phone="x" * 300)
+    set_field("users", "G1", "userIds", "{TWID:F223456780}")(export)
+
+    report = await import_roster(roster, export.write())
+
+    assert [line.reason for line in report.bad_lines] == ["the ID number's check digit is wrong"]
+    assert report.counts["students"] == counts(new=4)
+    assert report.counts["teachers"] == counts(new=4)
+    assert set(await rows(roster.database, "guardians")) == {"T1"}
+
+
+async def test_a_guardians_role_of_nobody_is_reported(roster: Roster, export: Export):
+    line = export.line("roles", export.role("G7", "parent", "S1"))
+
+    report = await import_roster(roster, export.write())
+
+    assert report.bad_lines == [BadLine("roles.csv", line, "userSourcedId", "is not in users.csv")]
+
+
+async def test_a_guardian_whom_the_export_no_longer_has_becomes_inactive(roster: Roster, export: Export):
+    await import_roster(roster, export.write())
+    export.remove("users", sourcedId="G1")
+    export.remove("roles", userSourcedId="G1")
+    export.find("users", sourcedId="P1")["agentSourcedIds"] = ""
+
+    report = await import_roster(roster, export.write())
+
+    assert report.counts["guardians"] == counts(removed=1)
+    assert not (await rows(roster.database, "guardians"))["G1"]["active"]
+    assert (await rows(roster.database, "students"))["P1"]["guardian_ids"] == []
+
+
+# --- who is in a class ---
+
+C1, C2, C3 = ("S1", ["王小明", "李小美"]), ("S1", ["吳大同"]), ("S2", ["周子瑜"])
+
+
+async def test_a_first_import_tells_who_is_in_each_class_and_nothing_in_the_clear(roster: Roster, export: Export):
+    report = await import_roster(roster, export.write())
+
+    async with roster.database.connection() as connection:
+        bodies = await connection.fetchval("SELECT string_agg(body, '') FROM outbox")
+    assert "王小明" not in bodies
+    assert await class_rosters(roster) == {
+        "C1": (report.revision, *C1),
+        "C2": (report.revision, *C2),
+        "C3": (report.revision, *C3),
+    }
+
+
+async def test_a_student_who_moved_changes_both_classes(roster: Roster, export: Export):
+    await import_roster(roster, export.write())
+    await all_events(roster.database)
+    export.find("enrollments", userSourcedId="P2")["classSourcedId"] = "C3"
+
+    report = await import_roster(roster, export.write())
+
+    assert await class_rosters(roster) == {
+        "C1": (report.revision, "S1", ["王小明"]),
+        "C3": (report.revision, "S2", ["李小美", "周子瑜"]),
+    }
+
+
+async def test_a_renamed_student_and_one_who_left_change_their_class(roster: Roster, export: Export):
+    await import_roster(roster, export.write())
+    await all_events(roster.database)
+    export.find("users", sourcedId="P1")["givenName"] = "曉明"
+    export.find("enrollments", userSourcedId="P3")["endDate"] = "2020-01-31"
+
+    report = await import_roster(roster, export.write())
+
+    assert await class_rosters(roster) == {
+        "C1": (report.revision, "S1", ["王曉明", "李小美"]),
+        "C2": (report.revision, "S1", []),
+    }
+
+
+async def test_an_inactive_class_has_nobody_in_it_even_where_a_student_was_held(roster: Roster, export: Export):
+    await import_roster(roster, export.write())
+    await all_events(roster.database)
+    export.remove("classes", sourcedId="C2")
+    export.remove("enrollments", userSourcedId="T2")
+    set_field("users", "P3", "userIds", "")(export)
+
+    report = await import_roster(roster, export.write())
+
+    assert (await rows(roster.database, "students"))["P3"]["active"]
+    assert await class_rosters(roster) == {"C2": (report.revision, "S1", [])}
+
+
+async def test_a_dry_run_tells_of_no_class(roster: Roster, export: Export):
+    await import_roster(roster, export.write(), dry_run=True)
+    assert await class_rosters(roster) == {}
+
+
+async def test_a_replay_tells_active_classes_under_the_revision_of_the_newest_import(roster: Roster, export: Export):
+    await import_roster(roster, export.write())
+    export.remove("classes", sourcedId="C3")
+    export.remove("enrollments", userSourcedId="T3")
+    export.remove("enrollments", userSourcedId="P4")
+    export.remove("users", sourcedId="P4")
+    export.remove("roles", userSourcedId="P4")
+    newest = await import_roster(roster, export.write())
+    await all_events(roster.database)
+
+    await replay(roster)
+
+    assert await class_rosters(roster) == {"C1": (newest.revision, *C1), "C2": (newest.revision, *C2)}

@@ -108,9 +108,12 @@ def test_a_user_without_any_name_is_refused():
         ("siteAdministrator", "administrator"),
         ("systemAdministrator", "administrator"),
         ("administrator", "administrator"),
+        ("parent", "parent"),
+        ("guardian", "guardian"),
+        ("relative", "relative"),
     ],
 )
-def test_a_role_is_a_student_a_teacher_or_an_administrator(word: str, kind: str):
+def test_a_role_is_a_student_a_teacher_an_administrator_or_a_guardian(word: str, kind: str):
     role = parse_role(make_role(role=word), TODAY)
     assert role is not None
     assert role.kind == kind
@@ -119,7 +122,7 @@ def test_a_role_is_a_student_a_teacher_or_an_administrator(word: str, kind: str)
 @pytest.mark.parametrize(
     "fields",
     [
-        {"role": "parent"},
+        {"role": "aide"},
         {"role": "districtAdministrator"},
         {"status": "tobedeleted"},
         {"endDate": "2026-11-24"},
@@ -134,8 +137,9 @@ def test_a_role_lasts_until_its_end_date():
     assert parse_role(make_role(endDate="2026-11-25"), TODAY) is not None
 
 
-def test_a_students_role_needs_no_organisation_and_a_teachers_does():
-    assert parse_role(make_role(role="student", orgSourcedId=""), TODAY) is not None
+def test_the_role_of_a_student_or_guardian_needs_no_organisation_and_a_teachers_does():
+    for role in ("student", "parent"):
+        assert parse_role(make_role(role=role, orgSourcedId=""), TODAY) is not None
     with pytest.raises(BadFieldError):
         parse_role(make_role(orgSourcedId=""), TODAY)
 
@@ -182,3 +186,19 @@ def test_spaces_around_and_within_a_field_are_made_one():
     each = parse_class(make_class(title="  三年\u3000 一班 "), TODAY)
     assert each is not None
     assert each.name == "三年 一班"
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [("", []), ("G2,G1", ["G1", "G2"]), (" G1 ,, G1,", ["G1"]), (f"G1,{'x' * 256}", ["G1"])],
+)
+def test_the_guardians_of_a_student_are_a_list_of_ids(text: str, ids: list[str]):
+    user = parse_user(make_user(agentSourcedIds=text), TODAY)
+    assert user is not None
+    assert user.agents == ids
+
+
+def test_a_telephone_field_keeps_nobody_out():
+    user = parse_user(make_user(sms="call me " * 100, phone=" 02 2345 6789 "), TODAY)
+    assert user is not None
+    assert (len(user.sms), user.phone) == (255, "02 2345 6789")

@@ -49,14 +49,15 @@ class BindingState(BaseModel):
     application_id: UUID
     application_number: str
     has_paper_form: bool
+    on_paper: bool = Field(description="It came to the school on paper; the school entered it.")
     student: str
     school: str
     class_name: str
     relation: str
     relation_label: str
-    state: Literal["pending", "approved", "refused"]
-    state_label: str = Field(examples=["申請", "認證", "不通過"])
-    reason: str = Field(description="The teacher's, for a refusal.")
+    state: Literal["pending", "approved", "refused", "revoked"]
+    state_label: str = Field(examples=["申請", "認證", "不通過", "已解除綁定"])
+    reason: str = Field(description="The school's, for a refusal or an unbinding.")
     submitted_at: datetime
     changed_at: datetime
 
@@ -91,6 +92,7 @@ async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
                 "application_id": view.application_id,
                 "application_number": view.application_number,
                 "has_paper_form": view.has_paper_form,
+                "on_paper": view.on_paper,
                 "student": view.student_name,
                 "school": view.school_name,
                 "class_name": view.class_name,
@@ -155,7 +157,7 @@ async def withdraw(binding: Parts, session: SignedIn, binding_id: UUID) -> Respo
     return Response(status_code=204)
 
 
-@router.delete("/bindings", status_code=204, summary="Withdraw all that wait, clear all refusals")
+@router.delete("/bindings", status_code=204, summary="Withdraw all that wait, clear all refusals and unbindings")
 async def clear_all(binding: Parts, session: SignedIn) -> Response:
     await applications.clear_all(binding, session)
     return Response(status_code=204)

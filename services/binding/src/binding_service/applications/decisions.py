@@ -1,4 +1,4 @@
-"""Binding is the arbiter: it applies a teacher's decision, unless the parent withdrew first."""
+"""Binding is the arbiter of what a school decides: it applies a decision, or says what stands instead."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import structlog
 
 from binding_service.accounts import use_cases as accounts
 from binding_service.applications import facts, storage
+from binding_service.applications.submissions import submitted
+from binding_service.drafts.use_cases import person_hashes
 from shared import outbox
 from shared.events import DecisionReason
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from binding_service.context import Binding
     from shared.database import Connection
-    from shared.events import DecisionMade
+    from shared.events import DecisionMade, UnbindingDecided
 
 log = structlog.get_logger(__name__)
 
@@ -27,32 +31,73 @@ class UnknownBindingError(ValueError):
 async def apply_decision(binding: Binding, connection: Connection, event: DecisionMade) -> None:
     """Approve or refuse, and say so by an event; part of the inbox's transaction.
 
-    A binding that no longer waits stays as it is, and its present state is told again: review follows that. Raises
-    UnknownBindingError.
+    Two decisions are not applied: on a binding that no longer waits, and by a teacher who is the parent, about which
+    review may not have known. What stands is told again then, and review follows that. Raises UnknownBindingError.
     """
-    binding_id = UUID(event.subject)
-    if event.data.outcome == "approve":
-        moved = await _approve(binding, connection, binding_id, event)
+    applicant = await _applicant(connection, event)
+    if await _is_parent(binding, connection, applicant, event.data.decided_by):
+        moved = False
+        await storage.raise_version(connection, applicant["binding_id"])
+    elif event.data.outcome == "approve":
+        moved = await _approve(binding, connection, applicant, event)
     else:
-        moved = await _refuse(binding, connection, binding_id, event)
-    row = await storage.binding(connection, binding_id)
-    if row is None:
+        moved = await _refuse(binding, connection, applicant, event)
+    state = await _tell_state(binding, connection, applicant["binding_id"])
+    log.info("decision applied" if moved else "decision not applied", binding=event.subject, state=state)
+
+
+async def apply_unbinding(binding: Binding, connection: Connection, event: UnbindingDecided) -> None:
+    """End a binding that was approved, and say so by an event; part of the inbox's transaction.
+
+    Any other stays as it is, and its present state is told again. Raises UnknownBindingError.
+    """
+    applicant = await _applicant(connection, event)
+    sealed = _sealed_reason(binding, applicant["binding_id"], event)
+    moved = await storage.revoke(connection, applicant["binding_id"], sealed, event.data.decided_by)
+    state = await _tell_state(binding, connection, applicant["binding_id"])
+    log.info("unbinding applied" if moved else "unbinding not applied", binding=event.subject, state=state)
+
+
+async def _applicant(connection: Connection, event: DecisionMade | UnbindingDecided) -> asyncpg.Record:
+    applicant = await storage.lock_applicant(connection, UUID(event.subject))
+    if applicant is None:
         raise UnknownBindingError
-    await outbox.record(connection, facts.binding_ended(binding.keys, row))
-    log.info("decision applied" if moved else "decision came too late", binding=event.subject, state=row["state"])
+    return applicant
 
 
-async def _approve(binding: Binding, connection: Connection, binding_id: UUID, event: DecisionMade) -> bool:
+async def _is_parent(binding: Binding, connection: Connection, applicant: asyncpg.Record, teacher_id: str) -> bool:
+    place = f"applications:{applicant['id']}:national_id"
+    national_id = binding.keys.store.unseal(applicant["national_id_sealed"], place)
+    return await storage.has_national_id(connection, teacher_id, person_hashes(binding, national_id))
+
+
+async def _approve(binding: Binding, connection: Connection, applicant: asyncpg.Record, event: DecisionMade) -> bool:
+    binding_id = applicant["binding_id"]
     if not await storage.end_pending(connection, binding_id, "approved", None, event.data.decided_by):
         return False
-    applicant = await storage.applicant(connection, binding_id)
-    if applicant is not None:
-        await accounts.open_for(binding, connection, applicant, binding_id, applicant["student_name"])
+    await accounts.open_for(binding, connection, applicant, binding_id, applicant["student_name"])
     return True
 
 
-async def _refuse(binding: Binding, connection: Connection, binding_id: UUID, event: DecisionMade) -> bool:
+async def _refuse(binding: Binding, connection: Connection, applicant: asyncpg.Record, event: DecisionMade) -> bool:
+    sealed = _sealed_reason(binding, applicant["binding_id"], event)
+    return await storage.end_pending(connection, applicant["binding_id"], "refused", sealed, event.data.decided_by)
+
+
+def _sealed_reason(binding: Binding, binding_id: UUID, event: DecisionMade | UnbindingDecided) -> str:
+    """The reason that came with a decision, sealed for the binding's row."""
     place = event.place("for_binding")
     reason = binding.keys.from_review.unseal_model(DecisionReason, event.data.for_binding, place).reason
-    sealed = binding.keys.store.seal(reason, f"bindings:{binding_id}:reason")
-    return await storage.end_pending(connection, binding_id, "refused", sealed, event.data.decided_by)
+    return binding.keys.store.seal(reason, f"bindings:{binding_id}:reason")
+
+
+async def _tell_state(binding: Binding, connection: Connection, binding_id: UUID) -> str:
+    """Record the event of the state that a binding is in now; the state."""
+    row = await storage.binding(connection, binding_id)
+    if row is None:
+        raise UnknownBindingError
+    if row["state"] == "pending":
+        await outbox.record(connection, *await submitted(binding, connection, [binding_id]))
+    else:
+        await outbox.record(connection, facts.binding_ended(binding.keys, row))
+    return str(row["state"])

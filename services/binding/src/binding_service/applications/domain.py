@@ -41,7 +41,11 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True)
 class BindingView:
-    """One child of an application as its parent sees it. ``state`` is pending, approved, refused or withdrawn."""
+    """One child of an application as its parent sees it.
+
+    ``state`` is pending, approved, refused, withdrawn or revoked; ``reason`` is the school's, for a refusal or an
+    unbinding. ``on_paper`` says that the school entered the application.
+    """
 
     id: UUID
     application_id: UUID
@@ -59,6 +63,7 @@ class BindingView:
     changed_at: datetime
     has_signed_in: bool
     has_paper_form: bool
+    on_paper: bool
 
 
 def fingerprint(shown: Iterable[tuple[UUID, int]]) -> str:
@@ -82,7 +87,12 @@ def typed_signature_problem(typed: str, name: str) -> str | None:
     """The code of what is wrong with the name that was typed in a signature's place; None for a good one."""
     if not typed.strip():
         return "signature_empty"
-    return None if _bare(typed) == _bare(name) else "signature_name_differs"
+    return None if bare_name(typed) == bare_name(name) else "signature_name_differs"
+
+
+def is_known_guardian(*, same_national_id: bool | None, same_name: bool, same_contact: bool) -> bool:
+    """Whether a guardian of the roster is who applies: by the ID number, or, where it has none, by name and contact."""
+    return same_name and same_contact if same_national_id is None else same_national_id
 
 
 def application_number(today: date) -> str:
@@ -90,7 +100,8 @@ def application_number(today: date) -> str:
     return f"{today:%Y%m%d}-{''.join(secrets.choice(NUMBER_ALPHABET) for _ in range(NUMBER_LENGTH))}"
 
 
-def _bare(name: str) -> str:
+def bare_name(name: str) -> str:
+    """A name by which one is the same as another: whatever its width, case and spaces."""
     return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 

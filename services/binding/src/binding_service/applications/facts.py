@@ -13,9 +13,12 @@ from shared.events import (
     ApplicationToAcknowledge,
     BindingApproved,
     BindingRefused,
+    BindingRevoked,
     BindingSubmitted,
     BindingToReview,
     BindingWithdrawn,
+    PaperApplicationRejected,
+    Signature,
     SubmittedStudent,
 )
 
@@ -25,11 +28,27 @@ if TYPE_CHECKING:
     import asyncpg
 
     from binding_service.applications.domain import Applicant
-    from binding_service.applications.signed import SignedDocument
     from binding_service.context import Keys
     from binding_service.drafts.domain import Student
-    from binding_service.drafts.draft import DraftStudent
-    from shared.events import Event, Language
+    from shared.events import Event, Language, RosterGuardian
+
+#: What is told in the clear of a binding that waits, by the names that its row and its event share.
+SUBMITTED = (
+    "version",
+    "application_id",
+    "application_number",
+    "student_id",
+    "school_id",
+    "class_id",
+    "relation",
+    "submitted_at",
+    "statement_version",
+    "on_paper",
+    "paper_entry_id",
+    "document_hash",
+)
+#: The states whose reason the parent reads.
+WITH_REASON: dict[str, type[BindingRefused | BindingRevoked]] = {"refused": BindingRefused, "revoked": BindingRevoked}
 
 
 def application_submitted(
@@ -48,48 +67,63 @@ def application_submitted(
 
 def binding_submitted(
     keys: Keys,
-    binding_id: UUID,
-    application_id: UUID,
-    applicant: Applicant,
-    student: Student,
-    named: DraftStudent,
-    signed: SignedDocument,
+    row: asyncpg.Record,
+    national_id: str,
+    guardians: list[RosterGuardian],
+    *,
+    parent_teacher_ids: list[str],
+    is_known_guardian: bool,
+    is_contact_shared: bool,
 ) -> BindingSubmitted:
-    """For review: a child waits for its homeroom teacher."""
+    """For review: a child waits for its homeroom teacher. ``row`` is one of storage.submissions."""
     return BindingSubmitted.of(
         "binding",
-        binding_id,
-        version=1,
-        application_id=application_id,
-        application_number=signed.number,
-        student_id=student.id,
-        school_id=student.school_id,
-        class_id=student.class_id,
-        relation=named.relation,
-        submitted_at=signed.signed_at,
-        statement_version=signed.statement_version,
+        row["id"],
+        **{name: row[name] for name in SUBMITTED},
+        parent_teacher_ids=parent_teacher_ids,
+        is_known_guardian=is_known_guardian,
+        is_contact_shared=is_contact_shared,
     ).sealed(
         keys.to_review,
         for_review=BindingToReview(
-            student_name=student.name,
-            parent_name=applicant.name,
-            relation_text=named.relation_text,
-            national_id_masked=id_numbers.mask(applicant.national_id),
-            email_masked=mask_email(applicant.email),
-            phone_masked=mask_phone(applicant.phone),
-            signature=signed.signature,
+            student_name=row["student_name"],
+            parent_name=row["parent_name"],
+            relation_text=row["relation_text"],
+            national_id_masked=id_numbers.mask(national_id),
+            email_masked=mask_email(row["email"]),
+            phone_masked=mask_phone(row["phone"]),
+            signature=_signature(keys, row),
+            national_id=national_id,
+            email=row["email"],
+            phone=row["phone"],
+            guardians=guardians,
         ),
     )
+
+
+def _signature(keys: Keys, row: asyncpg.Record) -> Signature:
+    """The signature of an application; an empty one where it is on paper."""
+    sealed = row["signature_sealed"]
+    if sealed is None:
+        return Signature()
+    return keys.store.unseal_model(Signature, sealed, f"applications:{row['application_id']}:signature")
+
+
+def paper_application_rejected(entry_id: UUID, problems: dict[str, str]) -> PaperApplicationRejected:
+    """For review: what is wrong with an application that was entered from paper."""
+    return PaperApplicationRejected.of("binding", entry_id, problems=problems)
 
 
 def binding_ended(keys: Keys, row: asyncpg.Record) -> Event:
     """For review and notify: the state that a binding is in now, however it got there. Raises KeyError if it waits."""
     facts = {"version": row["version"], "application_id": row["application_id"], "language": row["language"]}
     who = {"email": row["notice_email"], "parent_name": row["parent_name"], "student_name": row["student_name"]}
-    if row["state"] == "refused":
+    if row["state"] in WITH_REASON:
         reason = keys.store.unseal(row["reason_sealed"], f"bindings:{row['id']}:reason")
-        return BindingRefused.of("binding", row["id"], **facts).sealed(
-            keys.to_notify, for_notify=AddresseeWithReason(**who, reason=reason)
+        return (
+            WITH_REASON[row["state"]]
+            .of("binding", row["id"], **facts)
+            .sealed(keys.to_notify, for_notify=AddresseeWithReason(**who, reason=reason))
         )
     if row["state"] == "approved":
         return BindingApproved.of("binding", row["id"], **facts, opens_account=row["opens_account"]).sealed(

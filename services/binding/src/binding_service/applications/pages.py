@@ -123,11 +123,12 @@ async def verify(request: Request) -> Response:
             typed, of_file = _typed_hash(form), await _file_hash(form)
     elif not typed:
         return _verify_page(typed)
+    binding = binding_of(request)
     try:
-        found = await papers.verify(binding_of(request), of_file or papers.parse_hash(typed))
+        found = await papers.verify(binding, of_file or papers.parse_hash(typed))
     except InvalidFieldsError as error:
         return _verify_page(typed, messages_at(error, "hash"))
-    return _verify_page(typed, found=found, asked=True)
+    return _verify_page(typed, found=found, asked=True, review_url=binding.settings.review_url.rstrip("/"))
 
 
 def _typed_hash(form: FormData) -> str:
@@ -142,7 +143,12 @@ async def _file_hash(form: FormData) -> str:
 
 
 def _verify_page(
-    typed: str, errors: dict[str, str] | None = None, *, found: papers.Genuine | None = None, asked: bool = False
+    typed: str,
+    errors: dict[str, str] | None = None,
+    *,
+    found: papers.Genuine | None = None,
+    asked: bool = False,
+    review_url: str = "",
 ) -> Response:
     return PAGES.render(
         "verify.html",
@@ -151,6 +157,7 @@ def _verify_page(
         errors=errors or {},
         found=found,
         asked=asked,
+        review_url=review_url,
         signed_in=False,
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
     from uuid import UUID
 
     import asyncpg
@@ -19,12 +20,14 @@ BINDING_COLUMNS = """
     bindings.changed_at, applications.language, applications.name AS parent_name,
     coalesce(accounts.login, applications.email) AS notice_email,
     coalesce(accounts.opened_by = bindings.id, false) AS opens_account,
-    accounts.password_hash IS NOT NULL AS has_signed_in, applications.signed_hash IS NOT NULL AS has_paper_form
+    accounts.password_hash IS NOT NULL AS has_signed_in, applications.signed_hash IS NOT NULL AS has_paper_form,
+    paper_entries.id IS NOT NULL AS on_paper
 """
 BINDING_TABLES = """
     bindings JOIN applications ON applications.id = bindings.application_id
     JOIN students ON students.id = bindings.student_id
     LEFT JOIN accounts ON accounts.person_hash = applications.person_hash
+    LEFT JOIN paper_entries ON paper_entries.application_id = applications.id
 """
 
 
@@ -101,13 +104,14 @@ async def insert_bindings(
 ) -> None:
     """One pending binding a child: (student id, school id, school, class, relation, relation text).
 
-    A refusal of the same child is answered by this and shows no longer.
+    A refusal or unbinding of the same child is answered by this and shows no longer.
     """
     await connection.execute(
         """
         WITH answered AS (
             UPDATE bindings SET cleared = true
-            WHERE person_hash = $2 AND student_id = ANY($4) AND state = 'refused' AND NOT cleared
+            WHERE person_hash = $2 AND student_id = ANY($4) AND state IN ('refused', 'revoked')
+              AND NOT cleared
         )
         INSERT INTO bindings (id, application_id, student_id, person_hash, school_id, school_name, class_name, relation,
                               relation_text, state, version, submitted_at, changed_at)
@@ -188,20 +192,184 @@ async def end_pending(
     return bool(moved)
 
 
-async def clear_refused(connection: Connection, binding_ids: list[UUID]) -> None:
-    """Take refusals off the parent's list; the record stays."""
-    await connection.execute("UPDATE bindings SET cleared = true WHERE id = ANY($1) AND state = 'refused'", binding_ids)
+async def revoke(connection: Connection, binding_id: UUID, reason_sealed: str, decided_by: str) -> bool:
+    """End an approved binding, raising its version; False where it is not approved."""
+    moved = await connection.fetchval(
+        """
+        UPDATE bindings
+        SET state = 'revoked', version = version + 1, changed_at = present(), reason_sealed = $2, decided_by = $3
+        WHERE id = $1 AND state = 'approved' RETURNING true
+        """,
+        binding_id,
+        reason_sealed,
+        decided_by,
+    )
+    return bool(moved)
 
 
-async def applicant(connection: Connection, binding_id: UUID) -> asyncpg.Record | None:
-    """Whose application a binding belongs to, with what an account is opened from."""
+async def raise_version(connection: Connection, binding_id: UUID) -> bool:
+    """Make what was decided on a waiting binding until now out of date; False where it no longer waits."""
+    raised = await connection.fetchval(
+        "UPDATE bindings SET version = version + 1 WHERE id = $1 AND state = 'pending' RETURNING true", binding_id
+    )
+    return bool(raised)
+
+
+async def clear_ended(connection: Connection, binding_ids: list[UUID]) -> None:
+    """Take refusals and unbindings off the parent's list; the record stays."""
+    await connection.execute(
+        "UPDATE bindings SET cleared = true WHERE id = ANY($1) AND state IN ('refused', 'revoked')", binding_ids
+    )
+
+
+async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[asyncpg.Record]:
+    """What BindingSubmitted tells of these bindings, in their order; class and school are those of the roster now.
+
+    One that no longer waits is told as it was at first: every later state has a higher version.
+    """
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT bindings.id, CASE WHEN state = 'pending' THEN version ELSE 1 END AS version,
+               bindings.student_id, bindings.relation, bindings.relation_text, bindings.submitted_at, application_id,
+               number AS application_number,
+               students.name AS student_name, students.school_id, students.class_id, applications.national_id_sealed,
+               applications.name AS parent_name, email, phone, statement_version, signature_sealed,
+               coalesce(signed_hash, '') AS document_hash, paper_entries.id IS NOT NULL AS on_paper,
+               paper_entries.id AS paper_entry_id,
+               ARRAY(SELECT contact_hash FROM application_contacts AS reach
+                     WHERE reach.application_id = applications.id) AS contact_hashes
+        FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, place)
+        JOIN bindings USING (id)
+        JOIN applications ON applications.id = bindings.application_id
+        JOIN students ON students.id = bindings.student_id
+        LEFT JOIN paper_entries USING (application_id)
+        ORDER BY place
+        """,
+        binding_ids,
+    )
+    return rows
+
+
+async def guardians(connection: Connection, student_ids: list[str]) -> list[asyncpg.Record]:
+    """The guardians of these students in the roster, by student; each is there once for each of its children."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT students.id AS student_id, guardians.id, role, guardians.national_id_hash, email_hash, phone_hashes,
+               shown_sealed
+        FROM students CROSS JOIN unnest(guardian_ids) AS named (guardian_id)
+        JOIN guardians ON guardians.id = guardian_id
+        WHERE students.id = ANY($1) AND guardians.active ORDER BY students.id, guardians.id
+        """,
+        list(set(student_ids)),
+    )
+    return rows
+
+
+async def staff_with_national_id(connection: Connection, id_hashes: list[str]) -> list[asyncpg.Record]:
+    """The active staff who have one of these ID numbers: id and hash."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT id, national_id_hash FROM teachers WHERE national_id_hash = ANY($1) AND active ORDER BY id", id_hashes
+    )
+    return rows
+
+
+async def has_national_id(connection: Connection, teacher_id: str, id_hashes: list[str]) -> bool:
+    """Whether this is, or was, one of the staff with this ID number."""
+    is_theirs: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM teachers WHERE id = $1 AND national_id_hash = ANY($2))", teacher_id, id_hashes
+    )
+    return is_theirs
+
+
+async def with_contact_of_others(
+    connection: Connection, contacts: list[tuple[UUID, str]], people: list[tuple[UUID, str]]
+) -> list[UUID]:
+    """Those of the applications one of whose contacts reaches an application of another family as well.
+
+    ``contacts`` and ``people`` are pairs of an application and a keyed hash. Another family is another person with no
+    child in common. What was withdrawn does not count; a refusal does, also one that was taken off the list.
+    """
+    rows = await connection.fetch(
+        """
+        WITH contact AS (SELECT * FROM unnest($1::uuid[], $2::text[]) AS pair (own_id, contact_hash)),
+             person AS (SELECT * FROM unnest($3::uuid[], $4::text[]) AS pair (own_id, person_hash))
+        SELECT DISTINCT contact.own_id
+        FROM contact JOIN application_contacts AS reach ON reach.contact_hash = contact.contact_hash
+        JOIN applications AS theirs ON theirs.id = reach.application_id
+        WHERE NOT EXISTS (SELECT FROM person
+                          WHERE person.own_id = contact.own_id AND person.person_hash = theirs.person_hash)
+          AND EXISTS (SELECT FROM bindings WHERE application_id = theirs.id AND state <> 'withdrawn')
+          AND NOT EXISTS (SELECT FROM person
+                          JOIN bindings AS own ON own.person_hash = person.person_hash
+                          JOIN bindings AS other ON other.student_id = own.student_id
+                          WHERE person.own_id = contact.own_id AND other.person_hash = theirs.person_hash
+                            AND own.state <> 'withdrawn' AND other.state <> 'withdrawn')
+        """,
+        *_columns(contacts),
+        *_columns(people),
+    )
+    return [row["own_id"] for row in rows]
+
+
+def _columns(pairs: list[tuple[UUID, str]]) -> tuple[list[UUID], list[str]]:
+    return [first for first, _ in pairs], [second for _, second in pairs]
+
+
+async def lock_paper_entry(connection: Connection, entry_id: UUID) -> asyncpg.Record | None:
+    """The answer to what was entered from paper, if there is one; nobody else answers until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 4))", str(entry_id))
+    return await connection.fetchrow("SELECT application_id, problems FROM paper_entries WHERE id = $1", entry_id)
+
+
+async def answer_paper_entry(
+    connection: Connection,
+    entry_id: UUID,
+    entered_by: str,
+    signed_on: date,
+    *,
+    application_id: UUID | None = None,
+    problems: dict[str, str] | None = None,
+) -> None:
+    """Keep the answer to what was entered from paper: the application, or what is wrong with it."""
+    await connection.execute(
+        "INSERT INTO paper_entries (id, entered_by, signed_on, application_id, problems) VALUES ($1, $2, $3, $4, $5)",
+        entry_id,
+        entered_by,
+        signed_on,
+        application_id,
+        problems,
+    )
+
+
+async def binding_ids(connection: Connection, application_id: UUID) -> list[UUID]:
+    """The bindings of an application."""
+    rows = await connection.fetch("SELECT id FROM bindings WHERE application_id = $1", application_id)
+    return [row["id"] for row in rows]
+
+
+async def is_administrator(connection: Connection, teacher_id: str, school_id: str) -> bool:
+    """Whether this is an administrator of the school now."""
+    is_one: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM teachers
+                       WHERE id = $1 AND school_id = $2 AND role = 'administrator' AND active)
+        """,
+        teacher_id,
+        school_id,
+    )
+    return is_one
+
+
+async def lock_applicant(connection: Connection, binding_id: UUID) -> asyncpg.Record | None:
+    """Whose application a binding belongs to, with what an account is opened from; the binding is held meanwhile."""
     return await connection.fetchrow(
         """
-        SELECT applications.id, applications.person_hash, applications.national_id_sealed, applications.name,
+        SELECT bindings.id AS binding_id, applications.id, applications.person_hash,
+               applications.national_id_sealed, applications.name,
                applications.email, applications.phone, applications.language, students.name AS student_name
         FROM applications JOIN bindings ON bindings.application_id = applications.id
         JOIN students ON students.id = bindings.student_id
-        WHERE bindings.id = $1
+        WHERE bindings.id = $1 FOR UPDATE OF bindings
         """,
         binding_id,
     )

@@ -14,6 +14,7 @@ from binding_service.accounts import storage as account_storage
 from binding_service.applications import domain, facts, storage
 from binding_service.applications.domain import Applicant, BindingView
 from binding_service.applications.signed import SignedDocument, SignedStudent, document_hash
+from binding_service.applications.submissions import submitted
 from binding_service.drafts import storage as draft_storage
 from binding_service.drafts import use_cases as drafts
 from binding_service.drafts.domain import LONGEST_NAME
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from binding_service.drafts.draft import Consent, Draft, DraftStudent
     from binding_service.logins.domain import Session
     from shared.database import Connection
-    from shared.events import Event, Language
+    from shared.events import Language
 
 log = structlog.get_logger(__name__)
 
@@ -116,10 +117,10 @@ async def _send(
     sent = Sent(uuid4(), domain.application_number(now.astimezone(TAIPEI).date()))
     signed = _signed_document(session, draft.consent, sent.number, applicant, children, signature, now)
     await _insert_application(binding, connection, session, sent, applicant, signed, idempotency_key, language)
-    events = await _insert_bindings(binding, connection, sent, applicant, children, signed)
-    acknowledged = [student for _, student in children]
-    events.append(facts.application_submitted(binding.keys, sent.id, sent.number, applicant, acknowledged, language))
-    await outbox.record(connection, *events)
+    told = await submitted(binding, connection, await _insert_bindings(connection, sent, applicant, children))
+    students = [student for _, student in children]
+    acknowledged = facts.application_submitted(binding.keys, sent.id, sent.number, applicant, students, language)
+    await outbox.record(connection, *told, acknowledged)
     await draft_storage.delete_draft(connection, session.contact_hash)
     log.info("application submitted", application=str(sent.id), bindings=len(children))
     return sent
@@ -203,23 +204,15 @@ async def _insert_application(
 
 
 async def _insert_bindings(
-    binding: Binding,
-    connection: Connection,
-    sent: Sent,
-    applicant: Applicant,
-    children: list[tuple[DraftStudent, Student]],
-    signed: SignedDocument,
-) -> list[Event]:
+    connection: Connection, sent: Sent, applicant: Applicant, children: list[tuple[DraftStudent, Student]]
+) -> list[UUID]:
     ids = [uuid4() for _ in children]
     rows = [
         (student.id, student.school_id, student.school_name, student.class_name, named.relation, named.relation_text)
         for named, student in children
     ]
     await storage.insert_bindings(connection, sent.id, applicant.person_hash, ids, rows)
-    return [
-        facts.binding_submitted(binding.keys, id_, sent.id, applicant, student, named, signed)
-        for id_, (named, student) in zip(ids, children, strict=True)
-    ]
+    return ids
 
 
 # --- after ---
@@ -248,13 +241,13 @@ async def withdraw(binding: Binding, session: Session, binding_id: UUID) -> None
 
 
 async def clear_all(binding: Binding, session: Session) -> None:
-    """註銷全部紀錄: withdraw every pending binding, take every refusal off the list."""
+    """註銷全部紀錄: withdraw every pending binding, take every refusal and unbinding off the list."""
     views = await progress(binding, session)
     async with binding.database.transaction() as connection:
         for view in views:
             if view.state == "pending":
                 await _withdraw(binding, connection, view.id)
-        await storage.clear_refused(connection, [view.id for view in views if view.state == "refused"])
+        await storage.clear_ended(connection, [view.id for view in views if view.state in facts.WITH_REASON])
 
 
 async def _withdraw(binding: Binding, connection: Connection, binding_id: UUID) -> bool:
@@ -339,4 +332,5 @@ def _view(binding: Binding, row: asyncpg.Record) -> BindingView:
         changed_at=row["changed_at"],
         has_signed_in=row["has_signed_in"],
         has_paper_form=row["has_paper_form"],
+        on_paper=row["on_paper"],
     )

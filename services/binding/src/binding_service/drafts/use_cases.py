@@ -114,6 +114,22 @@ def check_id_number(typed: str, field: str) -> str:
         raise InvalidFieldsError({field: "bad_id_number"}) from None
 
 
+def check_parent(name: str, email: str, phone: str) -> dict[str, str]:
+    """Name, e-mail and phone as they are stored. Raises InvalidFieldsError with all that is wrong at once."""
+    wrong: dict[str, str] = {}
+    values = {"name": domain.clean_name(name) or "", "email": "", "phone": ""}
+    if not values["name"]:
+        wrong["name"] = "bad_name"
+    for field, typed, parse in (("email", email, parse_email), ("phone", phone, parse_phone)):
+        try:
+            values[field] = parse(typed)
+        except ContactError:
+            wrong[field] = f"bad_{field}" if typed.strip() else "required"
+    if wrong:
+        raise InvalidFieldsError(wrong)
+    return values
+
+
 async def describe_new_student(binding: Binding, session: Session, **answers: str) -> None:
     """Keep answers about the child that is being named: relation and relation_text, level, or national_id.
 
@@ -270,7 +286,7 @@ async def fill_parent(binding: Binding, session: Session, name: str, email: str,
 
     Raises InvalidFieldsError, EmailTakenError, StepMissingError.
     """
-    values = _check_parent(name, email, phone)
+    values = check_parent(name, email, phone)
     async with _editing(binding, session) as (connection, draft):
         if draft.parent is None or draft.parent.account_id:
             raise StepMissingError(step="parent")
@@ -424,19 +440,3 @@ def _check_student_form(form: StudentForm) -> str:
     if wrong:
         raise InvalidFieldsError(wrong)
     return national_id
-
-
-def _check_parent(name: str, email: str, phone: str) -> dict[str, str]:
-    """Name, e-mail and phone as they are stored. Raises InvalidFieldsError with all that is wrong at once."""
-    wrong: dict[str, str] = {}
-    values = {"name": domain.clean_name(name) or "", "email": "", "phone": ""}
-    if not values["name"]:
-        wrong["name"] = "bad_name"
-    for field, typed, parse in (("email", email, parse_email), ("phone", phone, parse_phone)):
-        try:
-            values[field] = parse(typed)
-        except ContactError:
-            wrong[field] = f"bad_{field}" if typed.strip() else "required"
-    if wrong:
-        raise InvalidFieldsError(wrong)
-    return values

@@ -35,7 +35,9 @@ def _configure(parser: ArgumentParser) -> None:
     importing = actions.add_parser("import", help="bring the roster to what a OneRoster 1.2 CSV export says")
     importing.add_argument("path", type=Path, help="the export: a folder or a zip file")
     importing.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
-    actions.add_parser("replay", help="publish the present state of all schools, classes and teachers again")
+    actions.add_parser(
+        "replay", help="publish the present state of all schools, classes, students of classes and teachers again"
+    )
 
 
 async def _run(roster: Roster, arguments: Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -11,11 +12,20 @@ import structlog
 from binding_service.roster import oneroster, storage
 from binding_service.roster.domain import Report
 from binding_service.roster.errors import ImportUnderWayError
+from binding_service.roster.guardians import KeptGuardian, kept
 from shared import outbox
-from shared.events import ClassUpdated, SchoolUpdated, TeacherForReview, TeacherUpdated
+from shared.events import (
+    ClassRosterUpdated,
+    ClassUpdated,
+    SchoolUpdated,
+    StudentOfClass,
+    StudentsForReview,
+    TeacherForReview,
+    TeacherUpdated,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from datetime import date
     from pathlib import Path
 
@@ -60,7 +70,10 @@ async def import_roster(roster: Roster, path: Path, *, dry_run: bool = False) ->
 
 
 async def replay(roster: Roster) -> int:
-    """Tell the present state of every school, class and teacher again, under new event ids; how many events."""
+    """Tell the present state of every school, class, teacher and class's students again, under new event ids.
+
+    Returns how many events that are.
+    """
     async with roster.database.transaction() as connection:
         count = await _tell(roster, connection)
     log.info("roster replayed", events=count)
@@ -75,6 +88,7 @@ async def _import(roster: Roster, connection: Connection, path: Path, *, dry_run
     for file in oneroster.FILES:
         await _stage(roster, connection, path, file, today)
     await storage.check(connection)
+    await storage.note_left_classes(connection)
     counts = {table.name: await storage.merge(connection, table, revision) for table in storage.TABLES}
     report = Report(revision, dry_run, counts, *await storage.bad_lines(connection))
     await storage.finish_import(connection, revision, report.as_json())
@@ -87,7 +101,8 @@ async def _stage(roster: Roster, connection: Connection, path: Path, file: File,
     problems: list[tuple[Any, ...]] = []
     records = _records(path, file, today, problems)
     if file.record is oneroster.User:
-        records = (_sealed(roster, user) for user in records)
+        guardians = await storage.guardian_ids(connection)
+        records = (_sealed(roster, user, is_guardian=user.id in guardians) for user in records)
     await storage.stage(connection, f"staged_{file.name.removesuffix('.csv')}", records)
     await storage.stage(connection, "staged_problems", problems)
 
@@ -109,9 +124,10 @@ def _subject(line: Line, file: File) -> str | None:
     return subject if subject and subject.isprintable() and len(subject) <= oneroster.LONGEST_FIELD else None
 
 
-def _sealed(roster: Roster, user: User) -> tuple[Any, ...]:
+def _sealed(roster: Roster, user: User, *, is_guardian: bool) -> tuple[Any, ...]:
     """A user with the ID number hashed and sealed: it goes to no table as it is, not even a temporary one."""
     number = user.national_id
+    guardian = kept(user, roster.hashes, roster.store) if is_guardian else (None,) * len(KeptGuardian._fields)
     return (
         user.line,
         user.id,
@@ -122,26 +138,38 @@ def _sealed(roster: Roster, user: User) -> tuple[Any, ...]:
         roster.store.seal(number, f"students:{user.id}:national_id") if number else None,
         user.national_id_column,
         user.national_id_problem,
+        user.agents,
+        *guardian,
     )
 
 
 async def _tell(roster: Roster, connection: Connection, revision: int | None = None) -> int:
-    """Record an event for each school, class and teacher, or for those that an import changed; how many."""
+    """Record an event for each school, class, teacher and class's students, or for what an import changed of them.
 
-    def teacher_event(row: asyncpg.Record) -> Event:
-        event = TeacherUpdated.of("binding", row["id"], **_facts(row, "revision", "school_id", "role", "active"))
-        return event.sealed(roster.to_review, for_review=TeacherForReview(name=row["name"], email=row["email"]))
-
-    events: dict[str, Callable[[asyncpg.Record], Event]] = {
+    Returns how many.
+    """
+    makers: dict[str, Callable[[asyncpg.Record], Event]] = {
         "schools": _school_event,
         "classes": _class_event,
-        "teachers": teacher_event,
+        "teachers": partial(_teacher_event, roster),
     }
     count = 0
-    for table, make in events.items():
-        async for rows in storage.rows(connection, table, revision):
-            await outbox.record(connection, *map(make, rows))
-            count += len(rows)
+    for table, make in makers.items():
+        count += await _record(connection, storage.rows(connection, table, revision), make)
+    rosters = (
+        storage.class_rosters(connection) if revision is None else storage.changed_class_rosters(connection, revision)
+    )
+    return count + await _record(connection, rosters, partial(_class_roster_event, roster))
+
+
+async def _record(
+    connection: Connection, batches: AsyncIterator[list[asyncpg.Record]], make: Callable[[asyncpg.Record], Event]
+) -> int:
+    """Record an event for each row; how many."""
+    count = 0
+    async for rows in batches:
+        await outbox.record(connection, *map(make, rows))
+        count += len(rows)
     return count
 
 
@@ -153,6 +181,17 @@ def _class_event(row: asyncpg.Record) -> Event:
     return ClassUpdated.of(
         "binding", row["id"], **_facts(row, "revision", "school_id", "name", "teacher_ids", "active")
     )
+
+
+def _teacher_event(roster: Roster, row: asyncpg.Record) -> Event:
+    event = TeacherUpdated.of("binding", row["id"], **_facts(row, "revision", "school_id", "role", "active"))
+    return event.sealed(roster.to_review, for_review=TeacherForReview(name=row["name"], email=row["email"]))
+
+
+def _class_roster_event(roster: Roster, row: asyncpg.Record) -> Event:
+    students = [StudentOfClass(id=id_, name=name) for id_, name in zip(row["ids"], row["names"], strict=True)]
+    event = ClassRosterUpdated.of("binding", row["id"], **_facts(row, "revision", "school_id"))
+    return event.sealed(roster.to_review, for_review=StudentsForReview(students=students))
 
 
 def _facts(row: asyncpg.Record, *names: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 The standard: https://www.imsglobal.org/spec/oneroster/v1p2/bind/csv
 
-A line that concerns nobody here (a district, a subject's class, a parent) parses to None. The standard has no place for
+A line that concerns nobody here (a district, a subject's class, an aide) parses to None. The standard has no place for
 a Taiwanese ID number and for a school's level: ``{TWID:…}`` in ``userIds``, or the extension columns
 ``metadata.tw.nationalId`` and ``metadata.tw.level``.
 """
@@ -39,6 +39,8 @@ STAFF_ROLES = {
     "systemAdministrator": "administrator",
     "principal": "administrator",
 }
+GUARDIAN_ROLES = ("parent", "guardian", "relative")
+ROLES_WITHOUT_SCHOOL = ("student", *GUARDIAN_ROLES)
 EMPTY = "is empty"
 
 
@@ -82,7 +84,10 @@ class Class(NamedTuple):
 
 
 class User(NamedTuple):
-    """A line of users.csv. Whether a bad ID number or e-mail address matters depends on the user's roles."""
+    """A line of users.csv. Whether a bad ID number or e-mail address matters depends on the user's roles.
+
+    ``agents`` are the ids of a student's guardians. What stands in ``sms`` and ``phone`` may be anything.
+    """
 
     line: int
     id: str
@@ -92,10 +97,13 @@ class User(NamedTuple):
     national_id: str
     national_id_column: str
     national_id_problem: str
+    sms: str
+    phone: str
+    agents: list[str]
 
 
 class Role(NamedTuple):
-    """A line of roles.csv: ``kind`` is student, teacher or administrator."""
+    """A line of roles.csv: ``kind`` is student, teacher or administrator, or a guardian's role as it is."""
 
     line: int
     user_id: str
@@ -243,13 +251,16 @@ def parse_user(line: Line, _: date) -> User | None:
         email,
         "is not an e-mail address" if email and not EMAIL.fullmatch(email) else "",
         *_national_id(line),
+        _anything(line, "sms"),
+        _anything(line, "phone"),
+        _agents(line),
     )
 
 
 def parse_role(line: Line, today: date) -> Role | None:
-    """A role that lasts, of a student, a teacher or an administrator of a school."""
+    """A role that lasts, of a student, a teacher or an administrator of a school, or a guardian."""
     role = _optional(line, "role")
-    kind = "student" if role == "student" else STAFF_ROLES.get(role)
+    kind = role if role in ROLES_WITHOUT_SCHOOL else STAFF_ROLES.get(role)
     if role and (kind is None or _is_deleted(line) or _is_over(line, today)):
         return None
     main = _optional(line, "roleType") == "primary"
@@ -259,8 +270,8 @@ def parse_role(line: Line, today: date) -> Role | None:
 
 
 def _org_of(line: Line, role: str) -> str:
-    """The organisation of a role; a student's school is that of the class."""
-    return _optional(line, "orgSourcedId") if role == "student" else _required(line, "orgSourcedId")
+    """The organisation of a role; a student's school is that of the class, a guardian's that of the student."""
+    return _optional(line, "orgSourcedId") if role in ROLES_WITHOUT_SCHOOL else _required(line, "orgSourcedId")
 
 
 def parse_enrollment(line: Line, today: date) -> Enrollment | None:
@@ -324,6 +335,17 @@ def _optional(line: Line, column: str) -> str:
     return text
 
 
+def _anything(line: Line, column: str) -> str:
+    """A field that keeps nobody out, whatever stands in it."""
+    return " ".join(line.fields.get(column, "").split())[:LONGEST_FIELD]
+
+
+def _agents(line: Line) -> list[str]:
+    """The ids of a student's guardians, in one order; an id that is none is passed over."""
+    ids = {" ".join(part.split()) for part in line.fields.get("agentSourcedIds", "").split(",")}
+    return sorted(id_ for id_ in ids if 0 < len(id_) <= LONGEST_FIELD)
+
+
 class File(NamedTuple):
     """A file of the roster. A bad line leaves the row that ``subject`` names, of ``kind``, as it was."""
 
@@ -334,10 +356,11 @@ class File(NamedTuple):
     record: type[Org | Class | User | Role | Enrollment]
 
 
+#: Roles before users: of a guardian more is read than of others.
 FILES = (
     File("orgs.csv", parse_org, "schools", "sourcedId", Org),
     File("classes.csv", parse_class, "classes", "sourcedId", Class),
-    File("users.csv", parse_user, "users", "sourcedId", User),
     File("roles.csv", parse_role, "users", "userSourcedId", Role),
+    File("users.csv", parse_user, "users", "sourcedId", User),
     File("enrollments.csv", parse_enrollment, "users", "userSourcedId", Enrollment),
 )

@@ -30,7 +30,8 @@ STAGING = """
         line integer, id text, school_id text, name text, levels text[], homeroom boolean) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_users (
         line integer, id text, name text, email text, email_problem text, id_hash text, id_sealed text,
-        id_column text, id_problem text) ON COMMIT DROP;
+        id_column text, id_problem text, agents text[],
+        name_hash text, email_hash text, phone_hashes text[], shown_sealed text) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_roles (
         line integer, user_id text, org_id text, kind text, main boolean) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_enrollments (
@@ -40,14 +41,23 @@ STAGING = """
         file text, line integer, "column" text, reason text, kind text, subject text) ON COMMIT DROP;
 """
 
+#: A guardian's role is apart from the others: what is wrong with it keeps no student and no teacher out.
+GUARDIANS_APART = """
+    CREATE TEMPORARY TABLE staged_guardians ON COMMIT DROP AS
+        SELECT DISTINCT ON (user_id) line, user_id, kind AS role FROM staged_roles
+        WHERE kind IN ('parent', 'guardian', 'relative') ORDER BY user_id, main DESC, line;
+    DELETE FROM staged_roles WHERE kind IN ('parent', 'guardian', 'relative');
+"""
+
 INDEXES = """
     CREATE INDEX ON staged_classes (id);
     CREATE INDEX ON staged_users (id);
     CREATE INDEX ON staged_roles (user_id);
+    CREATE INDEX ON staged_guardians (user_id);
     CREATE INDEX ON staged_enrollments (user_id);
     CREATE INDEX ON staged_problems (kind, subject);
     ANALYZE staged_orgs; ANALYZE staged_classes; ANALYZE staged_users; ANALYZE staged_roles;
-    ANALYZE staged_enrollments; ANALYZE staged_problems;
+    ANALYZE staged_guardians; ANALYZE staged_enrollments; ANALYZE staged_problems;
 """
 
 DERIVE_LEVELS = """
@@ -202,9 +212,37 @@ CHECKS = (
                 THEN 'is a student without a homeroom class in enrollments.csv' END
         """,
     ),
+    Check(
+        "roles.csv",
+        "users",
+        """
+        DELETE FROM staged_guardians AS role WHERE NOT EXISTS (SELECT FROM staged_users WHERE id = role.user_id)
+        RETURNING line, 'userSourcedId', user_id,
+            CASE WHEN NOT EXISTS (SELECT FROM staged_problems WHERE kind = 'users' AND subject = role.user_id)
+                THEN 'is not in users.csv' END
+        """,
+    ),
+    Check(
+        "users.csv",
+        "users",
+        """
+        DELETE FROM staged_guardians AS role USING staged_users AS person
+        WHERE person.id = role.user_id AND id_hash IS NULL AND id_problem NOT LIKE 'is empty%'
+        RETURNING person.line, id_column, person.id, id_problem
+        """,
+    ),
+    Check(
+        "users.csv",
+        "users",
+        """
+        DELETE FROM staged_guardians AS role USING staged_users AS person
+        WHERE person.id = role.user_id AND email_problem <> ''
+        RETURNING person.line, 'email', person.id, email_problem
+        """,
+    ),
 )
 
-#: The four tables as they are to be, out of what has passed the checks.
+#: The five tables as they are to be, out of what has passed the checks.
 NEXT = """
     CREATE TEMPORARY TABLE next_schools ON COMMIT DROP AS
         SELECT id, code, name, level FROM staged_orgs WHERE is_school;
@@ -222,14 +260,20 @@ NEXT = """
         ORDER BY id, main DESC, kind, staged_roles.line;
     CREATE TEMPORARY TABLE next_students ON COMMIT DROP AS
         SELECT DISTINCT ON (person.id) person.id, class.school_id, place.class_id, person.name,
-            id_hash AS national_id_hash, id_sealed AS national_id_sealed, person.line, id_column
+            id_hash AS national_id_hash, id_sealed AS national_id_sealed, agents AS guardian_ids,
+            person.line, id_column
         FROM staged_users AS person
         JOIN staged_enrollments AS place ON place.user_id = person.id AND place.role = 'student' AND NOT place.ended
         JOIN staged_classes AS class ON class.id = place.class_id
         ORDER BY person.id;
+    CREATE TEMPORARY TABLE next_guardians ON COMMIT DROP AS
+        SELECT id, role, id_hash AS national_id_hash, name_hash, email_hash, phone_hashes, shown_sealed
+        FROM staged_guardians JOIN staged_users ON id = user_id;
+    CREATE INDEX ON next_guardians (id);
     CREATE INDEX ON next_students (id);
     CREATE INDEX ON next_students (national_id_hash);
     ANALYZE next_schools; ANALYZE next_classes; ANALYZE next_teachers; ANALYZE next_students;
+    ANALYZE next_guardians;
 """
 
 SAME_ID_NUMBER = Check(
@@ -274,7 +318,18 @@ TABLES = (
     Table("schools", "schools", ("code", "name", "level")),
     Table("classes", "classes", ("school_id", "name", "teacher_ids")),
     Table("teachers", "users", ("school_id", "role", "name", "email", "national_id_hash")),
-    Table("students", "users", ("school_id", "class_id", "name", "national_id_hash"), ("national_id_sealed",)),
+    Table(
+        "students",
+        "users",
+        ("school_id", "class_id", "name", "national_id_hash", "guardian_ids"),
+        ("national_id_sealed",),
+    ),
+    Table(
+        "guardians",
+        "users",
+        ("role", "national_id_hash", "name_hash", "email_hash", "phone_hashes"),
+        ("shown_sealed",),
+    ),
 )
 
 
@@ -302,8 +357,18 @@ async def stage(connection: Connection, table: str, records: Iterable[tuple[Any,
     await connection.copy_records_to_table(table, records=records, timeout=STATEMENT_SECONDS)
 
 
+async def guardian_ids(connection: Connection) -> set[str]:
+    """Who has a guardian's role in the staged roles."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT user_id FROM staged_roles WHERE kind IN ('parent', 'guardian', 'relative')",
+        timeout=STATEMENT_SECONDS,
+    )
+    return {row["user_id"] for row in rows}
+
+
 async def check(connection: Connection) -> None:
     """Take out and report the staged lines that do not fit each other; make the tables as they are to be."""
+    await _execute(connection, GUARDIANS_APART)
     await _execute(connection, INDEXES)
     repeated, rest = CHECKS[:3], CHECKS[3:]
     for each in repeated:
@@ -315,6 +380,18 @@ async def check(connection: Connection) -> None:
     await _reject(connection, SAME_ID_NUMBER)
     while await _reject(connection, ID_NUMBER_OF_HELD):
         pass  # Each student left out may hold the number of another one.
+
+
+async def note_left_classes(connection: Connection) -> None:
+    """Remember, before students are merged, the classes out of which one moves to another."""
+    await _execute(
+        connection,
+        """
+        CREATE TEMPORARY TABLE left_classes ON COMMIT DROP AS
+            SELECT DISTINCT here.class_id FROM students AS here JOIN next_students AS next ON next.id = here.id
+            WHERE here.active AND here.class_id <> next.class_id
+        """,
+    )
 
 
 async def merge(connection: Connection, table: Table, revision: int) -> Counts:
@@ -396,11 +473,41 @@ async def finish_import(connection: Connection, revision: int, report: dict[str,
 
 async def rows(connection: Connection, table: str, revision: int | None = None) -> AsyncIterator[list[asyncpg.Record]]:
     """Rows of a table, some hundreds at a time: all of them, or those that the import ``revision`` changed."""
-    cursor = await connection.cursor(
-        f"SELECT * FROM {table} WHERE $1::bigint IS NULL OR revision = $1",  # noqa: S608 - a constant's name
-        revision,
-        timeout=STATEMENT_SECONDS,
-    )
+    sql = f"SELECT * FROM {table} WHERE $1::bigint IS NULL OR revision = $1"  # noqa: S608 - a constant's name
+    async for batch in _batches(connection, sql, revision):
+        yield batch
+
+
+#: The revision is that of the newest import, which has seen these students. One that is committed while this runs has
+#: a higher one, and tells what it changed itself.
+CLASS_ROSTERS = """
+    SELECT class.id, class.school_id, greatest(class.revision, newest.revision) AS revision,
+        coalesce(roster.ids, '{}') AS ids, coalesce(roster.names, '{}') AS names
+    FROM classes AS class CROSS JOIN (SELECT max(revision) AS revision FROM roster_imports) AS newest
+    CROSS JOIN LATERAL (
+        SELECT array_agg(id ORDER BY id) AS ids, array_agg(name ORDER BY id) AS names
+        FROM students WHERE class_id = class.id AND active AND class.active) AS roster
+"""
+
+
+async def class_rosters(connection: Connection) -> AsyncIterator[list[asyncpg.Record]]:
+    """Ids and names of the students of each active class, some hundreds of classes at a time."""
+    async for batch in _batches(connection, f"{CLASS_ROSTERS} WHERE class.active"):
+        yield batch
+
+
+async def changed_class_rosters(connection: Connection, revision: int) -> AsyncIterator[list[asyncpg.Record]]:
+    """The same for the classes that the import under way changed, or whose students it did; none of an inactive one."""
+    changed = f"""{CLASS_ROSTERS}
+        WHERE class.revision = $1
+            OR class.id IN (SELECT class_id FROM left_classes UNION SELECT class_id FROM students WHERE revision = $1)
+    """  # noqa: S608 - put together from constants
+    async for batch in _batches(connection, changed, revision):
+        yield batch
+
+
+async def _batches(connection: Connection, sql: str, *arguments: object) -> AsyncIterator[list[asyncpg.Record]]:
+    cursor = await connection.cursor(sql, *arguments, timeout=STATEMENT_SECONDS)
     while batch := await cursor.fetch(ROWS_AT_ONCE, timeout=STATEMENT_SECONDS):
         yield batch
 
