@@ -12,11 +12,12 @@ from starlette.routing import Route
 
 from review_service.accounts import pages as accounts
 from review_service.applications import pages as applications
+from review_service.classes import pages as classes
 from review_service.words import LANGUAGES
 from shared.web.language_choice import choose_language
 
 #: What the templates know, whichever page they are of.
-IN_TEMPLATES = {**applications.IN_TEMPLATES}
+IN_TEMPLATES = {**applications.IN_TEMPLATES, **classes.IN_TEMPLATES}
 
 
 def routes() -> list[Route]:
@@ -25,4 +26,5 @@ def routes() -> list[Route]:
         Route("/language", partial(choose_language, offered=LANGUAGES), methods=["POST"]),
         *accounts.routes(),
         *applications.routes(),
+        *classes.routes(),
     ]

@@ -76,6 +76,18 @@ async def settle(connection: Connection, binding_id: UUID, version: int, state: 
     )
 
 
+async def refresh(connection: Connection, student_ids: list[str]) -> None:
+    """Bring what depends on others up to date for the students' bindings: whether a case is the administrator's."""
+    await connection.execute(
+        """
+        UPDATE bindings SET for_administrator = parent_teacher_ids <> '{}'
+            OR EXISTS (SELECT FROM custody_notes WHERE custody_notes.student_id = bindings.student_id)
+        WHERE student_id = ANY($1)
+        """,
+        student_ids,
+    )
+
+
 async def waiting_applications(connection: Connection, teacher_id: str, limit: int) -> list[asyncpg.Record]:
     """What waits for this teacher, oldest first; ``total`` on each row is how many there are in all."""
     rows: list[asyncpg.Record] = await connection.fetch(

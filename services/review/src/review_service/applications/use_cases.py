@@ -234,5 +234,10 @@ def _application(review: Review, row: asyncpg.Record) -> Application:
     )
 
 
+def names_of(review: Review, binding_id: UUID, sealed: str) -> Names:
+    """The names of an application, from its column of that name."""
+    return review.store.unseal_model(Names, sealed, _place(binding_id, "names"))
+
+
 def _place(binding_id: UUID, column: str) -> str:
     return f"bindings:{binding_id}:{column}"
