@@ -95,6 +95,7 @@ def running_stack(
         "public_url": at["binding"],
         "review_url": at["review"],
         "undo_seconds": str(undo_seconds),
+        "parents_url": at["binding"],
         "font_paths": json.dumps([str(folder) for folder in font_folders]),
     }
     environments = {service: _environment(service, ports, databases, broker_url, common) for service in SERVICES}

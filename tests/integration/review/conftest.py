@@ -112,6 +112,7 @@ class Binding:
         effects: dict[str, Callable[..., Awaitable[None]]] = {
             events.SchoolUpdated.TYPE: roster.learn_school,
             events.ClassUpdated.TYPE: roster.learn_class,
+            events.ClassRosterUpdated.TYPE: partial(roster.learn_class_roster, self.review),
             events.TeacherUpdated.TYPE: partial(roster.learn_teacher, self.review),
             events.ClassRosterUpdated.TYPE: partial(roster.learn_class_roster, self.review),
             events.BindingSubmitted.TYPE: partial(applications.take_submission, self.review),
@@ -137,6 +138,19 @@ class Binding:
             ("A-9", "S-2", "administrator"),
         ):
             await self.tell(self.teacher(teacher, school_id=school, role=role))
+
+    async def class_roster(self, class_id: str, students: dict[str, str], **overrides: object) -> None:
+        """Who is in a class: names by id."""
+        data = {"revision": 1, "school_id": "S-1"} | overrides
+        told = events.StudentsForReview(students=[{"id": id_, "name": name} for id_, name in students.items()])
+        event = events.ClassRosterUpdated.of("binding", class_id, **data)
+        await self.tell(event.sealed(self.review.from_binding, for_review=told))
+
+    async def settled(self, kind: type[Event], **overrides: object) -> UUID:
+        """An application that was submitted and ended by an event of this kind; its binding's id."""
+        id_ = await self.submit(**overrides)
+        await self.tell(kind.of("binding", id_, version=2, application_id=uuid4(), language="zh-TW"))
+        return id_
 
     def teacher(self, teacher_id: str, *, name: str = "", **overrides: object) -> events.TeacherUpdated:
         """A teacher's roster event."""

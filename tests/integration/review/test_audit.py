@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from review_service.app import make_review
-from review_service.applications import use_cases as applications
+from review_service.applications import decisions as applications
 from review_service.applications.domain import Outcome
 from review_service.audit import commands, use_cases
 from review_service.audit.actions import ACTIONS

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from review_service.app import make_review
-from review_service.applications import use_cases as applications
+from review_service.applications import decisions as applications
 from review_service.applications.domain import Outcome
 from review_service.reminders import use_cases
 from review_service.reminders.use_cases import remind

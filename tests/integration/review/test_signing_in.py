@@ -53,6 +53,7 @@ def test_in_production_the_cookie_travels_over_https_only():
     key = SecretStr("k1:" + "A" * 43 + "=")
     settings = Settings(
         environment="production",
+        parents_url="https://parents.example",
         key_binding_review=key,
         key_review_binding=key,
         key_review_notify=key,

@@ -168,6 +168,7 @@ def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dic
             service.variable("port"): str(ports[service.name]),
             service.variable("public_url"): binding,
             service.variable("review_url"): review,
+            service.variable("parents_url"): binding,
             service.variable("font_paths"): json.dumps([str(folder) for folder in font_folders]),
         }
         for service in SERVICES

@@ -21,6 +21,14 @@ class ForbiddenError(ReviewError):
     """A page or an act of the administrator's, asked for by a teacher."""
 
 
+class UnknownTeacherError(ReviewError):
+    """There is no such teacher at the administrator's school, or not any more."""
+
+
+class AlreadyTheirsError(ReviewError):
+    """The class is this teacher's already."""
+
+
 class WithdrawnError(ReviewError):
     """The parent withdrew the application before this decision."""
 

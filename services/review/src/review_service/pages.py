@@ -14,12 +14,14 @@ from review_service.accounts import pages as accounts
 from review_service.applications import decision_pages, reason_pages
 from review_service.applications import pages as applications
 from review_service.audit import pages as audit
+from review_service.classes import pages as classes
 from review_service.papers import pages as papers
 from review_service.words import LANGUAGES
 from shared.web.language_choice import choose_language
 
 #: What the templates know, whichever page they are of.
 IN_TEMPLATES = {**applications.IN_TEMPLATES, **audit.IN_TEMPLATES}
+IN_TEMPLATES = {**applications.IN_TEMPLATES, **classes.IN_TEMPLATES}
 
 
 def routes() -> list[Route]:
@@ -32,4 +34,5 @@ def routes() -> list[Route]:
         *reason_pages.routes(),
         *papers.routes(),
         *audit.routes(),
+        *classes.routes(),
     ]

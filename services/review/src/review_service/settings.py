@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from review_service.accounts.domain import SignInPolicy
 from review_service.reminders.domain import ReminderPolicy
 from shared.settings import ServiceSettings
+
+LOCAL_PARENTS_URL = "http://localhost:8002"
 
 
 def _hour(value: object) -> object:
@@ -26,6 +28,11 @@ class Settings(ServiceSettings):
         default=SecretStr("postgresql://review:review@localhost:5432/kinbind"), description="PostgreSQL, role review."
     )
     port: int = Field(default=8003, description="Teachers' pages and health checks.")
+    parents_url: str = Field(
+        default=LOCAL_PARENTS_URL,
+        validate_default=True,
+        description="Where parents reach their pages: stands on every invitation, in letters and as a QR code.",
+    )
     key_binding_review: SecretStr = Field(
         default=SecretStr(""), description="Shared with binding: what it tells of teachers and applications."
     )
@@ -68,6 +75,17 @@ class Settings(ServiceSettings):
     digest_hour: Annotated[int | None, BeforeValidator(_hour)] = Field(
         default=7, ge=0, le=23, description="When reviewers are told daily what waits, in Taipei; empty or none: never."
     )
+
+    @field_validator("parents_url")
+    @classmethod
+    def _is_known_in_production(cls, url: str, info: ValidationInfo) -> str:
+        if not url.startswith(("http://", "https://")):
+            msg = "must be an address that begins with http:// or https://"
+            raise ValueError(msg)
+        if info.data.get("environment") == "production" and url == LOCAL_PARENTS_URL:
+            msg = "must be set in production: an invitation that was printed keeps its QR code"
+            raise ValueError(msg)
+        return url
 
     @property
     def secure_cookies(self) -> bool:

@@ -196,9 +196,9 @@ async def find(review: Review, teacher: Teacher, scanned: str) -> UUID | None:
         return await storage.find(connection, teacher.id, number, document_hash)
 
 
-def names_of(review: Review, row: asyncpg.Record) -> Names:
-    """Who a row of bindings is about."""
-    return review.store.unseal_model(Names, row["names"], place(row["id"], "names"))
+def names_of(review: Review, binding_id: UUID, sealed: str) -> Names:
+    """Whom a binding is about, from its column of that name."""
+    return review.store.unseal_model(Names, sealed, place(binding_id, "names"))
 
 
 def place(binding_id: UUID, column: str) -> str:
@@ -223,7 +223,7 @@ def _application(review: Review, row: asyncpg.Record, relatives: Sequence[Relati
     return Application(
         id=id_,
         number=row["application_number"],
-        names=names_of(review, row),
+        names=names_of(review, row["id"], row["names"]),
         class_id=row["class_id"],
         class_name=row["class_name"] or "",
         school_name=row["school_name"] or "",
@@ -280,7 +280,7 @@ def _likeness(guardian: RosterGuardian) -> tuple[bool, bool, bool]:
 def _relative(review: Review, row: asyncpg.Record) -> Relative:
     return Relative(
         id=row["id"],
-        names=names_of(review, row),
+        names=names_of(review, row["id"], row["names"]),
         relation=row["relation"],
         standing=standing_of(row),
         submitted_at=row["submitted_at"],

@@ -93,7 +93,7 @@ async def recall(review: Review, teacher: Teacher, batch: UUID) -> Done | None:
     return Done(
         batch=batch,
         outcome=Outcome(rows[0]["decided_outcome"]),
-        decided=[(row["id"], names_of(review, row), row["class_name"] or "") for row in rows],
+        decided=[(row["id"], names_of(review, row["id"], row["names"]), row["class_name"] or "") for row in rows],
         undo_left=max(row["undo_left"] for row in rows),
         has_left=all(row["left_at"] is not None or row["state"] != State.WAITING for row in rows),
     )

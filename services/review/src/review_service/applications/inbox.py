@@ -207,7 +207,7 @@ def _following(wanted: Filter, rows: list[asyncpg.Record]) -> str:
 def _entry(review: Review, row: asyncpg.Record) -> Entry:
     return Entry(
         id=row["id"],
-        names=names_of(review, row),
+        names=names_of(review, row["id"], row["names"]),
         class_name=row["class_name"] or "",
         relation=row["relation"],
         standing=standing_of(row),

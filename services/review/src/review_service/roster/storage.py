@@ -11,20 +11,29 @@ if TYPE_CHECKING:
     from shared.events import ClassUpdatedData, SchoolUpdatedData, TeacherUpdatedData
 
 
+#: The day that it is at school.
+TODAY = "(present() AT TIME ZONE 'Asia/Taipei')::date"
+#: The school of the teacher ($1).
+SCHOOL_OF_TEACHER = "SELECT school_id FROM teachers WHERE id = $1 AND active"
 #: Ids of the classes that are the teacher's ($1) today: by the roster, the administrator's word, or as a substitute.
-CLASSES_OF_TEACHER = """
+#: The administrator's word ends where class and teacher are no longer of one school.
+CLASSES_OF_TEACHER = f"""
     SELECT id FROM classes WHERE active AND moved_to IS NULL AND teacher_ids @> ARRAY[$1::text]
-    UNION SELECT id FROM classes WHERE active AND moved_to = $1
-    UNION SELECT class_id FROM substitutes
-        WHERE teacher_id = $1 AND (present() AT TIME ZONE 'Asia/Taipei')::date BETWEEN first_day AND last_day
-"""
+    UNION SELECT id FROM classes WHERE active AND moved_to = $1 AND school_id = ({SCHOOL_OF_TEACHER})
+    UNION SELECT class_id FROM substitutes JOIN classes ON classes.id = class_id
+        WHERE teacher_id = $1 AND {TODAY} BETWEEN first_day AND last_day
+            AND active AND school_id = ({SCHOOL_OF_TEACHER})
+"""  # noqa: S608 - constants of this module
 #: The same for all teachers at once: class_id and teacher_id, one row each.
-TEACHERS_OF_CLASSES = """
+TEACHERS_OF_CLASSES = f"""
     SELECT id AS class_id, unnest(teacher_ids) AS teacher_id FROM classes WHERE active AND moved_to IS NULL
-    UNION SELECT id, moved_to FROM classes WHERE active AND moved_to IS NOT NULL
+    UNION SELECT classes.id, moved_to FROM classes
+        JOIN teachers ON teachers.id = moved_to AND teachers.school_id = classes.school_id WHERE classes.active
     UNION SELECT class_id, teacher_id FROM substitutes
-        WHERE (present() AT TIME ZONE 'Asia/Taipei')::date BETWEEN first_day AND last_day
-"""
+        JOIN classes ON classes.id = class_id AND classes.active
+        JOIN teachers ON teachers.id = teacher_id AND teachers.school_id = classes.school_id
+        WHERE {TODAY} BETWEEN first_day AND last_day
+"""  # noqa: S608 - constants of this module
 #: The school whose administrator the teacher ($1) is, if any.
 SCHOOL_OF_ADMINISTRATOR = "SELECT school_id FROM teachers WHERE id = $1 AND active AND role = 'administrator'"
 

@@ -40,6 +40,11 @@ async def learn_class_roster(review: Review, connection: Connection, event: Clas
     await storage.save_class_roster(connection, event.subject, data.school_id, data.revision, students)
 
 
+def student_name(review: Review, student_id: str, sealed: str) -> str:
+    """How a student is called."""
+    return review.store.unseal(sealed, student_place(student_id))
+
+
 def student_place(student_id: str) -> str:
     """Where a student's sealed name belongs."""
     return f"students:{student_id}:name"
