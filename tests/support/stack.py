@@ -124,7 +124,7 @@ def _load(environments: dict[Service, dict[str, str]], roster: Roster, folder: P
         if service.name == "binding":
             _command(service, environment, "roster", "import", str(folder))
         if service.name == "review":
-            _command(service, environment, "account", "open-many", said=accounts.getvalue())
+            _command(service, environment, "account", "open-many", "--keep-password", said=accounts.getvalue())
 
 
 def _command(service: Service, environment: dict[str, str], *arguments: str, said: str = "") -> None:

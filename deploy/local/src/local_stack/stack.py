@@ -199,7 +199,9 @@ def _load_sample(environments: Mapping[Service, dict[str, str]], kept: Kept, fol
         if service.name == "binding":
             _command(service, environment, "roster", "import", str(folder))
         elif service.name == "review":
-            _command(service, environment, "account", "open-many", standard_input=accounts.getvalue())
+            _command(
+                service, environment, "account", "open-many", "--keep-password", standard_input=accounts.getvalue()
+            )
 
 
 def _command(service: Service, environment: Mapping[str, str], *arguments: str, standard_input: str = "") -> None:
