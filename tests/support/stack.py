@@ -86,8 +86,17 @@ def running_stack(databases: Databases, broker_url: str, logs: Path, font_folder
     """Start everything, as ``make up`` does; yields when all four services are ready."""
     ports = {service.name: free_port() for service in SERVICES}
     at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    common = {"public_url": at["binding"], "font_paths": json.dumps([str(folder) for folder in font_folders])}
-    environments = {service: _environment(service, ports, databases, broker_url, common) for service in SERVICES}
+    fonts = json.dumps([str(folder) for folder in font_folders])
+    environments = {
+        service: _environment(
+            service,
+            ports,
+            databases,
+            broker_url,
+            {"public_url": at["review" if service.name == "review" else "binding"], "font_paths": fonts},
+        )
+        for service in SERVICES
+    }
     roster = sample_roster.make_roster()
     _load(environments, roster, logs / "roster")
     with ExitStack() as stack:

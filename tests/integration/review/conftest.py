@@ -137,10 +137,12 @@ class Binding:
         ):
             await self.tell(self.teacher(teacher, school_id=school, role=role))
 
-    def teacher(self, teacher_id: str, *, name: str = "", **overrides: object) -> events.TeacherUpdated:
+    def teacher(
+        self, teacher_id: str, *, name: str = "", email: str = "teacher@example.edu.tw", **overrides: object
+    ) -> events.TeacherUpdated:
         """A teacher's roster event."""
         data = {"revision": 1, "school_id": "S-1", "role": "teacher", "active": True} | overrides
-        details = events.TeacherForReview(name=name or f"老師{teacher_id}", email="teacher@example.edu.tw")
+        details = events.TeacherForReview(name=name or f"老師{teacher_id}", email=email)
         return events.TeacherUpdated.of("binding", teacher_id, **data).sealed(
             self.review.from_binding, for_review=details
         )

@@ -139,7 +139,7 @@ async def test_a_stranger_at_one_address_locks_nobody_out_elsewhere(from_address
 
 @pytest.mark.usefixtures("binding", "opened")
 async def test_strangers_at_many_addresses_never_lock_the_browser_that_the_teacher_uses(
-    from_address: FromAddress, review: Review, query: Query
+    from_address: FromAddress, query: Query
 ):
     known = await from_address("203.0.113.7")
     await sign_in(known, "lin", PASSWORD)

@@ -158,7 +158,7 @@ def _font_folders(run: Path) -> list[Path]:
 def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dict[Service, dict[str, str]]:
     roles = _roles(kept)
     ports = _choose_ports()
-    binding = f"http://localhost:{ports['binding']}"
+    at = {name: f"http://localhost:{port}" for name, port in ports.items()}
     return {
         service: dict(os.environ)
         | {service.variable(setting): kept.key(name) for setting, name in service.keys.items()}
@@ -166,7 +166,8 @@ def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dic
             service.variable("database_url"): servers.postgres.dsn(*roles[service.name], DATABASE),
             service.variable("rabbitmq_url"): servers.rabbitmq.url,
             service.variable("port"): str(ports[service.name]),
-            service.variable("public_url"): binding,
+            # Parents' pages and notices name the parents' address; teachers have one of their own.
+            service.variable("public_url"): at["review" if service.name == "review" else "binding"],
             service.variable("font_paths"): json.dumps([str(folder) for folder in font_folders]),
         }
         for service in SERVICES
