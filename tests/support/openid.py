@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import playwright
+
 from local_stack import packages
 from local_stack.processes import free_port, wait_until
 from local_stack.servers import StackError
@@ -92,36 +94,44 @@ def _answers(issuer: str, process: subprocess.Popen[str]) -> bool:
 
 def _node_with_packages() -> str:
     """Node.js, with what package-lock.json names beside the program."""
-    node, npm = _find("node", "nodejs"), _find("npm", "npm")
-    if _version(node) < OLDEST_NODE:
-        msg = f"the OpenID provider needs Node.js {OLDEST_NODE} or newer"
-        raise NoNodeError(msg)
+    node = _find_node()
     lock = (SOURCE / "package-lock.json").read_text(encoding="utf-8")
     installed = FOLDER / "installed-lock.json"
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copy(SOURCE / name, FOLDER / name)
     if not installed.exists() or installed.read_text(encoding="utf-8") != lock:
-        _install(npm)
+        _install(_find_npm())
         installed.write_text(lock, encoding="utf-8")
     return node
 
 
-def _find(program: str, package: str) -> str:
-    """Where a program is; its Debian package is installed where there is none."""
-    if shutil.which(program) is None and packages.may_install():
-        with suppress(StackError):
-            packages.install(package)
-    found = shutil.which(program)
-    if found is None:
-        msg = f"no {program}: none is installed, and its package could not be"
-        raise NoNodeError(msg)
-    return found
+def _find_node() -> str:
+    """A Node.js that is new enough: the machine's, else the one that Playwright brings along."""
+    for node in (shutil.which("node"), str(Path(playwright.__file__).parent / "driver" / "node")):
+        if node is not None and _version(node) >= OLDEST_NODE:
+            return node
+    msg = f"the OpenID provider needs Node.js {OLDEST_NODE} or newer"
+    raise NoNodeError(msg)
 
 
 def _version(node: str) -> int:
-    said = subprocess.run([node, "--version"], check=False, capture_output=True, text=True).stdout  # noqa: S603 - found above
-    return int(said.strip().lstrip("v").partition(".")[0] or 0)
+    with suppress(OSError):
+        said = subprocess.run([node, "--version"], check=False, capture_output=True, text=True).stdout  # noqa: S603
+        return int(said.strip().lstrip("v").partition(".")[0] or 0)
+    return 0
+
+
+def _find_npm() -> str:
+    """npm; its Debian package is installed where there is none. It runs on an older Node.js too."""
+    if shutil.which("npm") is None and packages.may_install():
+        with suppress(StackError):
+            packages.install("npm")
+    npm = shutil.which("npm")
+    if npm is None:
+        msg = "no npm: none is installed, and its package could not be"
+        raise NoNodeError(msg)
+    return npm
 
 
 def _install(npm: str) -> None:
