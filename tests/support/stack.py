@@ -92,13 +92,21 @@ def running_stack(
     ports = {service.name: free_port() for service in SERVICES}
     at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     common = {
-        "public_url": at["binding"],
         "review_url": at["review"],
         "undo_seconds": str(undo_seconds),
         "parents_url": at["binding"],
         "font_paths": json.dumps([str(folder) for folder in font_folders]),
     }
-    environments = {service: _environment(service, ports, databases, broker_url, common) for service in SERVICES}
+    environments = {
+        service: _environment(
+            service,
+            ports,
+            databases,
+            broker_url,
+            common | {"public_url": at["review" if service.name == "review" else "binding"]},
+        )
+        for service in SERVICES
+    }
     roster = sample_roster.make_roster()
     _load(environments, roster, logs / "roster")
     with ExitStack() as stack:
@@ -135,7 +143,7 @@ def _load(environments: dict[Service, dict[str, str]], roster: Roster, folder: P
         if service.name == "binding":
             _command(service, environment, "roster", "import", str(folder))
         if service.name == "review":
-            _command(service, environment, "account", "open-many", said=accounts.getvalue())
+            _command(service, environment, "account", "open-many", "--keep-password", said=accounts.getvalue())
 
 
 def _command(service: Service, environment: dict[str, str], *arguments: str, said: str = "") -> None:

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from review_service.accounts import use_cases as accounts
-from review_service.accounts.use_cases import NewAccount
+from review_service.accounts import staff
+from review_service.accounts.staff import NewAccount
 from review_service.app import make_app
 from review_service.applications import cases as applications
 from review_service.context import OPERATOR, Review, Teacher
@@ -50,8 +50,14 @@ def vhost(broker_url: str) -> str:
 
 @pytest.fixture
 def settings(dsn: str) -> Settings:
-    """Three tries, so that limits are soon reached; decisions leave at once."""
-    return Settings(database_url=SecretStr(dsn), sign_in_tries=3, sign_in_address_tries=20, undo_seconds=0)
+    """Few tries, so that limits are soon reached; decisions leave at once."""
+    return Settings(
+        database_url=SecretStr(dsn),
+        sign_in_tries=3,
+        sign_in_account_tries=8,
+        sign_in_address_tries=20,
+        undo_seconds=0,
+    )
 
 
 @pytest.fixture
@@ -152,10 +158,12 @@ class Binding:
         await self.tell(kind.of("binding", id_, version=2, application_id=uuid4(), language="zh-TW"))
         return id_
 
-    def teacher(self, teacher_id: str, *, name: str = "", **overrides: object) -> events.TeacherUpdated:
+    def teacher(
+        self, teacher_id: str, *, name: str = "", email: str = "teacher@example.edu.tw", **overrides: object
+    ) -> events.TeacherUpdated:
         """A teacher's roster event."""
         data = {"revision": 1, "school_id": "S-1", "role": "teacher", "active": True} | overrides
-        details = events.TeacherForReview(name=name or f"老師{teacher_id}", email="teacher@example.edu.tw")
+        details = events.TeacherForReview(name=name or f"老師{teacher_id}", email=email)
         return events.TeacherUpdated.of("binding", teacher_id, **data).sealed(
             self.review.from_binding, for_review=details
         )
@@ -209,8 +217,8 @@ async def visit(app: Starlette, review: Review) -> AsyncIterator[Visit]:
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN, headers={"origin": ORIGIN})
         clients.append(client)
         if teacher_id:
-            account = NewAccount(teacher_id, f"user-{teacher_id}", PASSWORD)
-            await accounts.open_accounts(review, OPERATOR, [account])
+            account = NewAccount(teacher_id, f"user-{teacher_id}", PASSWORD, must_change=False)
+            await staff.open_accounts(review, OPERATOR, [account])
             answer = await client.post("/sign-in", data={"username": account.username, "password": PASSWORD})
             assert answer.status_code == 303
         return client

@@ -1,29 +1,33 @@
-"""Teachers' local accounts and sessions."""
+"""Signing in with a local account, and sessions."""
 
 from __future__ import annotations
 
-import io
-import sys
-from argparse import ArgumentParser
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
-from review_service.accounts import commands, use_cases
-from review_service.accounts.use_cases import NewAccount
-from review_service.app import make_app, make_review
+from review_service.accounts import staff
+from review_service.accounts.staff import NewAccount
+from review_service.app import make_app
 from review_service.context import OPERATOR
 from review_service.settings import Settings
 from shared import passwords
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
+    from starlette.applications import Starlette
     from tests.integration.review.conftest import Binding, Query, Visit
 
     from review_service.context import Review
 
+FromAddress = Callable[[str], Awaitable[httpx.AsyncClient]]
+
 PASSWORD = "a long enough one"
+ORIGIN = "http://review.test"
 
 
 async def sign_in(browser: AsyncClient, username: str, password: str) -> Response:
@@ -91,25 +95,104 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_and_the_
     assert all("m=19456,t=2,p=1" in stored for stored in verified)
 
 
-@pytest.mark.usefixtures("binding")
-async def test_a_name_has_so_many_tries_and_then_waits(visit: Visit, review: Review):
-    browser = await visit("T-1")
-    await browser.post("/sign-out")
+@pytest.fixture
+async def opened(review: Review) -> None:
+    """T-1 has an account."""
+    await staff.open_account(review, OPERATOR, NewAccount("T-1", "lin", PASSWORD, must_change=False))
+
+
+@pytest.fixture
+async def from_address(app: Starlette) -> AsyncIterator[FromAddress]:
+    """A browser at that client address, in which nobody has signed in."""
+    async with AsyncExitStack() as stack:
+
+        async def browse(address: str) -> httpx.AsyncClient:
+            transport = httpx.ASGITransport(app, client=(address, 50000))
+            client = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
+            return await stack.enter_async_context(client)
+
+        yield browse
+
+
+@pytest.mark.usefixtures("binding", "opened")
+async def test_a_name_has_so_many_tries_from_one_address_and_then_waits(
+    from_address: FromAddress, review: Review, query: Query
+):
+    browser = await from_address("198.51.100.1")
     for _ in range(3):
-        assert (await sign_in(browser, "user-t-1", "wrong")).status_code == 422
-    answer = await sign_in(browser, "user-t-1", PASSWORD)
+        assert (await sign_in(browser, "lin", "wrong")).status_code == 422
+    answer = await sign_in(browser, "lin", PASSWORD)
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= 15 * 60
     assert "請在 15 分鐘後再試" in answer.text
+    actions = [(row["teacher_id"], row["action"], row["subject"]) for row in await query("SELECT * FROM audit")]
+    assert actions[1:] == [("unknown", "sign-in.refused", "T-1")] * 3 + [("unknown", "sign-in.locked", "T-1")]
     await move_clock(review, 16)
-    assert (await sign_in(browser, "user-t-1", PASSWORD)).status_code == 303
+    assert (await sign_in(browser, "lin", PASSWORD)).status_code == 303
+
+
+@pytest.mark.usefixtures("binding", "opened")
+async def test_a_stranger_at_one_address_locks_nobody_out_elsewhere(from_address: FromAddress):
+    stranger = await from_address("198.51.100.1")
+    statuses = [(await sign_in(stranger, "lin", "wrong")).status_code for _ in range(12)]
+    assert statuses == [422] * 3 + [429] * 9
+    assert (await sign_in(await from_address("198.51.100.2"), "lin", PASSWORD)).status_code == 303
+
+
+@pytest.mark.usefixtures("binding", "opened")
+async def test_strangers_at_many_addresses_never_lock_the_browser_that_the_teacher_uses(
+    from_address: FromAddress, query: Query
+):
+    known = await from_address("203.0.113.7")
+    await sign_in(known, "lin", PASSWORD)
+    await known.post("/sign-out")
+    for number in range(8):
+        assert (await sign_in(await from_address(f"198.51.100.{number}"), "lin", "wrong")).status_code == 422
+    assert (await query("SELECT locked_until > now() AS locked FROM accounts"))[0]["locked"]
+    elsewhere = await from_address("198.51.100.99")
+    assert (await sign_in(elsewhere, "lin", PASSWORD)).status_code == 429
+    assert (await sign_in(known, "lin", PASSWORD)).status_code == 303
+
+
+@pytest.mark.usefixtures("binding", "opened")
+async def test_a_lock_for_everybody_ends_by_itself(from_address: FromAddress, review: Review):
+    for number in range(8):
+        await sign_in(await from_address(f"198.51.100.{number}"), "lin", "wrong")
+    elsewhere = await from_address("198.51.100.99")
+    assert (await sign_in(elsewhere, "lin", PASSWORD)).status_code == 429
+    await move_clock(review, 61)
+    assert (await sign_in(elsewhere, "lin", PASSWORD)).status_code == 303
+
+
+@pytest.mark.usefixtures("binding", "opened")
+async def test_a_known_browser_has_no_more_tries_than_others_and_is_known_to_its_teacher_only(
+    from_address: FromAddress, review: Review
+):
+    await staff.open_account(review, OPERATOR, NewAccount("T-3", "chen", PASSWORD, must_change=False))
+    known = await from_address("203.0.113.7")
+    await sign_in(known, "lin", PASSWORD)
+    assert [(await sign_in(known, "lin", "wrong")).status_code for _ in range(4)] == [422, 422, 422, 429]
+    for number in range(8):
+        await sign_in(await from_address(f"198.51.100.{number}"), "chen", "wrong")
+    assert (await sign_in(known, "chen", PASSWORD)).status_code == 429
+
+
+@pytest.mark.usefixtures("binding", "opened")
+async def test_a_reset_unlocks(from_address: FromAddress, review: Review):
+    for number in range(9):
+        await sign_in(await from_address(f"198.51.100.{number}"), "lin", "wrong")
+    start = await staff.reset(review, OPERATOR, "T-1")
+    answer = await sign_in(await from_address("198.51.100.1"), "lin", start.password)
+    assert answer.status_code == 303
 
 
 @pytest.mark.usefixtures("binding")
-async def test_an_address_has_so_many_tries_whatever_the_names(visit: Visit):
-    browser = await visit()
-    statuses = [(await sign_in(browser, f"name-{number}", "wrong")).status_code for number in range(21)]
-    assert statuses == [422] * 20 + [429]
+async def test_an_address_has_so_many_tries_whatever_the_names(from_address: FromAddress):
+    browser = await from_address("2001:db8:1:2::7")
+    statuses = [(await sign_in(browser, f"name-{number}", "wrong")).status_code for number in range(20)]
+    assert statuses == [422] * 20
+    neighbour = await from_address("2001:db8:1:2::8")  # an IPv6 host has its whole /64
+    assert (await sign_in(neighbour, "name-20", "wrong")).status_code == 429
 
 
 @pytest.mark.usefixtures("binding")
@@ -170,62 +253,56 @@ async def test_signing_in_leads_back_to_the_application_that_was_asked_for(bindi
     assert (await (await visit("T-1")).post("/sign-in", data=form)).headers["location"] == next_
 
 
-# --- the command line ---
+# --- a form that was sent when the session was over ---
 
 
-async def command(monkeypatch: pytest.MonkeyPatch, settings: Settings, line: str, typed: str) -> int:
-    parser = ArgumentParser()
-    command = commands.account_command(make_review)
-    command.configure(parser)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-    return await command.run(settings, parser.parse_args(line.split()))
+async def test_a_form_that_came_too_late_waits_for_the_same_teacher(binding: Binding, visit: Visit, review: Review):
+    path = f"/applications/{await binding.submit()}/refuse"
+    browser = await visit("T-1")
+    await move_clock(review, 31)
+    answer = await browser.post(path, data={"picked": "", "written": "請用<正楷>再簽一次"})
+    assert answer.headers["location"] == "/sign-in?next=%2Fkept"
+    page = (await browser.get(answer.headers["location"])).text
+    assert "您送出的內容已保留" in page
+    assert "正楷" not in page
+    form = {"username": "user-t-1", "password": PASSWORD, "next": "/kept"}
+    assert (await browser.post("/sign-in", data=form)).headers["location"] == "/kept"
+    page = (await browser.get("/kept")).text
+    assert f'action="{path}"' in page
+    assert 'name="picked" value=""' in page
+    assert 'name="written" value="請用&lt;正楷&gt;再簽一次"' in page
+    await browser.post("/kept")
+    assert (await browser.get("/kept")).headers["location"] == "/"
+
+
+async def test_another_teacher_in_the_same_browser_gets_nothing_of_it(
+    binding: Binding, visit: Visit, review: Review, query: Query
+):
+    path = f"/applications/{await binding.submit()}/refuse"
+    await visit("T-2")
+    browser = await visit("T-1")
+    await move_clock(review, 31)
+    await browser.post(path, data={"written": "請用正楷"})
+    assert "正楷" not in str(await query("SELECT * FROM sessions"))
+    assert (await sign_in(browser, "user-t-2", PASSWORD)).status_code == 303
+    assert (await browser.get("/kept")).headers["location"] == "/"
+    assert await query("SELECT 1 FROM sessions WHERE kept IS NOT NULL") == []
+
+
+async def test_what_is_sent_after_signing_out_is_not_kept(binding: Binding, visit: Visit, query: Query):
+    path = f"/applications/{await binding.submit()}/refuse"
+    browser = await visit("T-1")
+    cookie = {"cookie": f"review={browser.cookies['review']}"}
+    await browser.post("/sign-out")
+    answer = await browser.post(path, data={"written": "請用正楷"}, headers=cookie)
+    assert answer.headers["location"] == "/sign-in"
+    assert await query("SELECT 1 FROM sessions") == []
 
 
 @pytest.mark.usefixtures("binding")
-async def test_an_account_opened_from_the_command_line_signs_in(
-    settings: Settings, visit: Visit, monkeypatch: pytest.MonkeyPatch
-):
-    assert await command(monkeypatch, settings, "open --teacher T-1 --username Lin", "correct horse\n") == 0
-    assert (await sign_in(await visit(), "lin", "correct horse")).status_code == 303
-
-
-@pytest.mark.usefixtures("app")
-async def test_opening_many_twice_keeps_the_first_passwords(
-    settings: Settings,
-    query: Query,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
-    assert await command(monkeypatch, settings, "open-many", "T-1,lin,first one\nT-2,chen,second one\n") == 0
-    before = await query("SELECT * FROM accounts ORDER BY username")
-    assert await command(monkeypatch, settings, "open-many", "T-1,lin,changed it\nT-2,chen,changed it\n") == 0
-    assert await query("SELECT * FROM accounts ORDER BY username") == before
-    assert capsys.readouterr().out == "opened 2 of 2 accounts\nopened 0 of 2 accounts\n"
-
-
-@pytest.mark.parametrize(
-    ("line", "typed", "message"),
-    [
-        ("open --teacher T-1 --username other", "long enough", "has an account already"),
-        ("open --teacher T-2 --username lin", "long enough", "belongs to another teacher"),
-        ("open --teacher T-2 --username x!", "long enough", "a user name has"),
-        ("open --teacher T-2 --username chen", "short", "a password has 8 to 200"),
-        ("open-many", "T-2,chen,long enough\nT-3,wu\n", "line 2: expected teacher,username,password"),
-    ],
-)
-async def test_an_account_that_cannot_be_opened_is_a_clear_sentence(
-    settings: Settings,
-    review: Review,
-    query: Query,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    line: str,
-    typed: str,
-    message: str,
-):
-    await use_cases.open_account(review, OPERATOR, NewAccount("T-1", "lin", PASSWORD))
-    assert await command(monkeypatch, settings, line, typed) == 1
-    said = capsys.readouterr().err
-    assert message in said
-    assert "long enough" not in said
-    assert [row["teacher_id"] for row in await query("SELECT teacher_id FROM accounts")] == ["T-1"]
+async def test_passwords_are_not_kept(visit: Visit, review: Review, query: Query):
+    browser = await visit("T-1")
+    await move_clock(review, 31)
+    answer = await browser.post("/account/password", data={"old": PASSWORD, "new": "anything else at all"})
+    assert answer.headers["location"] == "/sign-in"
+    assert await query("SELECT 1 FROM sessions WHERE kept IS NOT NULL") == []

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
-from review_service.accounts.domain import check_password, parse_username
+from review_service.accounts.domain import (
+    AccountState,
+    account_state,
+    check_password,
+    make_start_password,
+    parse_username,
+    suggest_username,
+)
 from review_service.applications import domain
 from review_service.applications.domain import LONGEST_REASON, Standing
 from review_service.applications.reasons import COMMON_REASONS
-from review_service.errors import BadUsernameError, ReasonMissingError, ReasonTooLongError, WeakPasswordError
+from review_service.errors import BadUsernameError, ReasonMissingError, ReasonTooLongError, Weakness, WeakPasswordError
 
 
 @pytest.mark.parametrize(
@@ -71,10 +81,65 @@ def test_a_user_name_that_could_be_mistaken_is_refused(typed: str):
         parse_username(typed)
 
 
-@pytest.mark.parametrize("password", ["", "1234567", "長" * 201])
-def test_a_password_too_short_or_too_long_is_refused(password: str):
-    with pytest.raises(WeakPasswordError):
-        check_password(password)
+@pytest.mark.parametrize(
+    ("password", "weakness"),
+    [
+        ("", Weakness.SHORT),
+        ("elevenchars", Weakness.SHORT),
+        ("長" * 201, Weakness.LONG),
+        ("aaaaaaaaaaaa", Weakness.COMMON),
+        ("121212121212", Weakness.COMMON),
+        ("012345678901", Weakness.COMMON),
+        ("987654321098", Weakness.COMMON),
+        ("Password1234", Weakness.COMMON),
+        ("!!!qwertyuiop1", Weakness.COMMON),
+        ("i am MeiLing.", Weakness.OWN),
+        ("meiling@school.example", Weakness.OWN),
+    ],
+)
+def test_a_password_that_others_would_guess_is_refused(password: str, weakness: Weakness):
+    with pytest.raises(WeakPasswordError) as refused:
+        check_password(password, "meiling", "meiling@school.example")
+    assert refused.value.weakness is weakness
+
+
+@pytest.mark.parametrize(
+    "password", ["violet tram over", "一二三四五六七八九十百千", "lin lin is here", "x" * 190 + "abcd1"]
+)
+def test_what_characters_a_password_has_is_the_teachers_choice(password: str):
+    check_password(password, "lin", "lin@school.example")  # a name of three letters is in many words
+
+
+def test_a_start_password_can_be_read_aloud_and_is_never_the_same():
+    made = {make_start_password() for _ in range(50)}
+    assert len(made) == 50
+    assert all(re.fullmatch(r"[a-hj-km-np-z2-9]{4}(-[a-hj-km-np-z2-9]{4}){3}", password) for password in made)
+
+
+@pytest.mark.parametrize(
+    ("email", "expected"),
+    [("Mei.Ling@school.example", "mei.ling"), ("_x+y@school.example", "xy"), ("王@school.example", ""), ("", "")],
+)
+def test_a_user_name_is_suggested_from_the_email(email: str, expected: str):
+    assert suggest_username(email) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, AccountState.OPEN),
+        ({"username": None}, AccountState.NONE),
+        ({"username": None, "signed_in_by": "single-sign-on"}, AccountState.SINGLE_SIGN_ON),
+        ({"username": None, "is_closed": True}, AccountState.CLOSED),
+        ({"is_closed": True, "is_locked": True}, AccountState.CLOSED),
+        ({"is_locked": True, "must_change": True}, AccountState.LOCKED),
+        ({"must_change": True}, AccountState.MUST_CHANGE),
+        ({"must_change": True, "is_expired": True}, AccountState.EXPIRED),
+    ],
+)
+def test_an_administrator_sees_what_matters_most_of_a_way_in(facts: dict[str, Any], expected: AccountState):
+    nothing = {"is_closed": False, "is_locked": False, "is_expired": False, "must_change": False}
+    assert account_state(**({"username": "lin", "signed_in_by": None} | nothing | facts)) is expected
 
 
 def test_a_stroke_becomes_a_path_and_a_point_a_dot():

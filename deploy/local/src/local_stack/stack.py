@@ -158,7 +158,7 @@ def _font_folders(run: Path) -> list[Path]:
 def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dict[Service, dict[str, str]]:
     roles = _roles(kept)
     ports = _choose_ports()
-    binding, review = (f"http://localhost:{ports[name]}" for name in ("binding", "review"))
+    at = {name: f"http://localhost:{port}" for name, port in ports.items()}
     return {
         service: dict(os.environ)
         | {service.variable(setting): kept.key(name) for setting, name in service.keys.items()}
@@ -166,9 +166,10 @@ def _environments(servers: Servers, kept: Kept, font_folders: list[Path]) -> dic
             service.variable("database_url"): servers.postgres.dsn(*roles[service.name], DATABASE),
             service.variable("rabbitmq_url"): servers.rabbitmq.url,
             service.variable("port"): str(ports[service.name]),
-            service.variable("public_url"): binding,
-            service.variable("review_url"): review,
-            service.variable("parents_url"): binding,
+            # Parents' pages and notices name the parents' address; teachers have one of their own.
+            service.variable("public_url"): at["review" if service.name == "review" else "binding"],
+            service.variable("review_url"): at["review"],
+            service.variable("parents_url"): at["binding"],
             service.variable("font_paths"): json.dumps([str(folder) for folder in font_folders]),
         }
         for service in SERVICES
@@ -201,7 +202,9 @@ def _load_sample(environments: Mapping[Service, dict[str, str]], kept: Kept, fol
         if service.name == "binding":
             _command(service, environment, "roster", "import", str(folder))
         elif service.name == "review":
-            _command(service, environment, "account", "open-many", standard_input=accounts.getvalue())
+            _command(
+                service, environment, "account", "open-many", "--keep-password", standard_input=accounts.getvalue()
+            )
 
 
 def _command(service: Service, environment: Mapping[str, str], *arguments: str, standard_input: str = "") -> None:

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from review_service import consumers, pages, web
 from review_service.accounts import storage as account_storage
+from review_service.accounts.provider import Client, Provider
 from review_service.applications.decisions import let_leave_for_ever
 from review_service.applications.live import make_watching
 from review_service.context import Review
@@ -90,4 +91,20 @@ def make_review(settings: Settings) -> Review:
         store=settings.sealing_keys("KEY_REVIEW_STORE", settings.key_review_store),
         hashes=settings.hash_keys("REVIEW_KEY_SIGN_IN", settings.key_sign_in),
         audit_keys=settings.hash_keys("REVIEW_KEY_AUDIT", settings.key_audit),
+        provider=_make_provider(settings),
     )
+
+
+def _make_provider(settings: Settings) -> Provider | None:
+    """The OpenID provider, where there is one. Raises SettingsError."""
+    settings.check_ways_in()
+    if not settings.oidc_issuer:
+        return None
+    client = Client(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret.get_secret_value(),
+        scopes=settings.oidc_scopes,
+        public_url=settings.public_url.rstrip("/"),
+    )
+    return Provider(client, settings.oidc_name)

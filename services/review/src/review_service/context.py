@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from review_service.accounts.provider import Provider
     from review_service.settings import Settings
     from shared.database import Database
     from shared.passwords import Passwords
@@ -25,11 +26,15 @@ class Review:
     store: SealingKeys
     hashes: HashKeys
     audit_keys: HashKeys
+    provider: Provider | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Who is signed in, and from which client address: a homeroom teacher, or the administrator of a school."""
+    """Who is signed in, and from which client address: a homeroom teacher, or the administrator of a school.
+
+    ``must_change``: with a password that somebody else knows; no page but that of a new password is theirs yet.
+    """
 
     id: str
     name: str
@@ -37,6 +42,7 @@ class Teacher:
     school_id: str
     school: str
     address: str = ""
+    must_change: bool = False
 
     @property
     def is_administrator(self) -> bool:

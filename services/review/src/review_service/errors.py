@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -93,9 +94,47 @@ class UsernameTakenError(ReviewError):
     """Another teacher's account has this user name."""
 
 
+class Weakness(StrEnum):
+    """Why a password cannot be had."""
+
+    SHORT = "short"
+    LONG = "long"
+    COMMON = "common"
+    OWN = "own"
+    SAME = "same"
+
+
 class WeakPasswordError(ReviewError):
-    """The password is shorter than the least length."""
+    """The password is too short, too long, common, has the user name or e-mail in it, or is the one before."""
+
+    def __init__(self, weakness: Weakness) -> None:
+        super().__init__()
+        self.weakness = weakness
 
 
 class BadUsernameError(ReviewError):
     """The user name is empty, too long, or has characters that cannot be told apart when typed."""
+
+
+class AccountClosedError(ReviewError):
+    """The school has closed this teacher's way in."""
+
+
+class StartPasswordExpiredError(ReviewError):
+    """The start password is right, and older than it may be."""
+
+
+class OwnAccountError(ReviewError):
+    """An administrator can neither close nor reset the account that they work with."""
+
+
+class SignInNotFinishedError(ReviewError):
+    """A sign-in came back from the provider without success, too late, twice, or to another browser."""
+
+
+class IdentityRefusedError(ReviewError):
+    """What the provider says of who signed in does not hold: signature, issuer, audience, time, nonce or claim."""
+
+
+class ProviderAwayError(ReviewError):
+    """The OpenID provider does not answer, or not as one."""

@@ -11,6 +11,7 @@ from functools import partial
 from starlette.routing import Route
 
 from review_service.accounts import pages as accounts
+from review_service.accounts import staff_pages
 from review_service.applications import decision_pages, reason_pages
 from review_service.applications import pages as applications
 from review_service.audit import pages as audit
@@ -29,6 +30,7 @@ def routes() -> list[Route]:
     return [
         Route("/language", partial(choose_language, offered=LANGUAGES), methods=["POST"]),
         *accounts.routes(),
+        *staff_pages.routes(),
         *applications.routes(),
         *decision_pages.routes(),
         *reason_pages.routes(),

@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 10
 FORM = ["GET", "POST"]
+#: Where a password is changed, and where a form waits that was sent when the session was over.
+CHANGE_PASSWORD = "/account/password"  # noqa: S105 - an address
+KEPT = "/kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,20 @@ class Site:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name; the prefix makes a browser keep it to this host and to HTTPS (RFC 6265bis)."""
-        return "__Host-review" if self.secure else "review"
+        """The session cookie's name."""
+        return self.cookie_named("review")
+
+    def cookie_named(self, name: str) -> str:
+        """A cookie's name; the prefix makes a browser keep it to this host and to HTTPS (RFC 6265bis)."""
+        return f"__Host-{name}" if self.secure else name
+
+    def set_cookie(self, response: Response, name: str, value: str, max_age: int | None = None) -> None:
+        """A cookie out of reach of scripts and other sites' forms; without ``max_age`` (s) it ends with the browser."""
+        response.set_cookie(name, value, max_age, path="/", httponly=True, samesite="lax", secure=self.secure)
+
+    def drop_cookie(self, response: Response, name: str) -> None:
+        """The browser is to forget a cookie."""
+        response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=self.secure)
 
 
 def templates(**everywhere: object) -> Pages:
@@ -53,18 +68,41 @@ def templates(**everywhere: object) -> Pages:
     return Pages("review_service", LANGUAGES, waiting=waiting, **everywhere)
 
 
-def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The page for who is signed in; everyone else is sent to sign in first, and comes back."""
+def signed_in(handler: Handler, *, before_change: bool = False) -> Callable[[Request], Awaitable[Response]]:
+    """The page for who is signed in; everyone else is sent to sign in first, and comes back.
+
+    Who has to choose a password first sees no other page, unless it may be seen ``before_change``.
+    """
 
     async def guarded(request: Request) -> Response:
         here = site(request)
         token = request.cookies.get(here.cookie, "")
         teacher = await accounts.recognise(here.review, token, client_address(request))
         if teacher is None:
-            return see(f"/sign-in?{urlencode({'next': request.url.path})}" if request.method == "GET" else "/sign-in")
+            return await _send_to_sign_in(request, here, token)
+        if teacher.must_change and not before_change:
+            return see(CHANGE_PASSWORD)
         return await handler(request, here, teacher)
 
     return guarded
+
+
+async def _send_to_sign_in(request: Request, here: Site, token: str) -> Response:
+    """To the form to sign in. A form that came when its session was over is kept for the same teacher's next one."""
+    next_ = request.url.path
+    if request.method != "GET":
+        next_ = KEPT if await _keep_form(request, here, token) else ""
+    return see(f"/sign-in?{urlencode({'next': next_})}" if next_ else "/sign-in")
+
+
+async def _keep_form(request: Request, here: Site, token: str) -> bool:
+    """Whether the form was kept. Passwords are not; nor is a file."""
+    kind = request.headers.get("content-type", "")
+    if not (token and kind.startswith("application/x-www-form-urlencoded")) or request.url.path.startswith("/account"):
+        return False
+    async with request.form() as form:
+        pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    return await accounts.keep_form(here.review, token, accounts.KeptForm(path=request.url.path, fields=pairs))
 
 
 def administrator(handler: Handler) -> Callable[[Request], Awaitable[Response]]:

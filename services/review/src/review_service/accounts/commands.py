@@ -1,4 +1,4 @@
-"""``review-service account``: open local accounts from the command line. Passwords come from standard input only."""
+"""``review-service account``: local accounts from the command line. A password is never an argument."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import csv
 import sys
 from typing import TYPE_CHECKING
 
-from review_service.accounts import use_cases
+from review_service.accounts import staff
 from review_service.accounts.domain import LONGEST_PASSWORD, SHORTEST_PASSWORD
-from review_service.accounts.use_cases import NewAccount
+from review_service.accounts.staff import NewAccount
 from review_service.context import OPERATOR
 from review_service.errors import (
+    AccountClosedError,
     AccountExistsError,
     BadUsernameError,
+    NotFoundError,
     ReviewError,
     UsernameTakenError,
     WeakPasswordError,
@@ -30,10 +32,15 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 EXPLANATIONS: dict[type[ReviewError], str] = {
+    AccountClosedError: "this teacher's account is closed",
     AccountExistsError: "this teacher has an account already",
     BadUsernameError: "a user name has 2 to 64 of the characters a-z 0-9 . _ @ -",
+    NotFoundError: "the roster has no such teacher, or the teacher no account",
     UsernameTakenError: "this user name belongs to another teacher",
-    WeakPasswordError: f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters",
+    WeakPasswordError: (
+        f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters,"
+        " is not a common one and does not hold the user name"
+    ),
 }
 
 
@@ -43,7 +50,7 @@ def account_command(make_review: Callable[[Settings], Review]) -> Command[Settin
     async def run(settings: Settings, arguments: Namespace) -> int:
         return await _run(make_review(settings), arguments)
 
-    return Command("account", "open local accounts of teachers", _configure, run)
+    return Command("account", "open, reset and close local accounts of teachers", _configure, run)
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -52,48 +59,76 @@ def _configure(parser: ArgumentParser) -> None:
     one = actions.add_parser("open", help="open one account; the password is read from standard input")
     one.add_argument("--teacher", required=True, help="the teacher's id in the roster")
     one.add_argument("--username", required=True)
-    actions.add_parser(
+    many = actions.add_parser(
         "open-many",
         help="open those that are not there yet of the CSV lines teacher,username,password on standard input",
     )
+    for opening in (one, many):
+        opening.add_argument(
+            "--keep-password", action="store_true", help="do not ask for another password at the first sign-in"
+        )
+    for name, what in (
+        ("reset", "print a start password that replaces the teacher's; unlocks the account"),
+        ("close", "let the teacher in no more, by single sign-on neither, and end the sessions"),
+        ("reopen", "let the teacher in again"),
+    ):
+        actions.add_parser(name, help=what).add_argument(
+            "--teacher", required=True, help="the teacher's id in the roster"
+        )
 
 
 async def _run(review: Review, arguments: Namespace) -> int:
-    """Open accounts; the exit code."""
+    """Do what was asked; the exit code."""
     try:
-        accounts = await asyncio.to_thread(_read_many if arguments.action == "open-many" else _read_one, arguments)
+        accounts = await asyncio.to_thread(_read, arguments)
     except ValueError as error:
         return _fail(str(error))
     await review.database.open()
     try:
-        if arguments.action == "open":
-            await use_cases.open_account(review, OPERATOR, accounts[0])
-            opened = 1
-        else:
-            opened = await use_cases.open_accounts(review, OPERATOR, accounts)
+        said = await _act(review, arguments, accounts)
     except ReviewError as error:
         return _fail(EXPLANATIONS[type(error)])
     except DATABASE_FAULTS:
         return _fail("the database is not reachable")
     finally:
         await review.database.close()
-    print(f"opened {opened} of {len(accounts)} accounts")  # noqa: T201 - a command line speaks to its user
+    print(said)  # noqa: T201 - a command line speaks to its user
     return 0
 
 
-def _read_one(arguments: Namespace) -> list[NewAccount]:
-    return [NewAccount(arguments.teacher, arguments.username, sys.stdin.readline().rstrip("\r\n"))]
+async def _act(review: Review, arguments: Namespace, accounts: list[NewAccount]) -> str:
+    """Do it; what to say. Raises ReviewError."""
+    if arguments.action == "open":
+        await staff.open_account(review, OPERATOR, accounts[0])
+        return "opened 1 of 1 accounts"
+    if arguments.action == "open-many":
+        return f"opened {await staff.open_accounts(review, OPERATOR, accounts)} of {len(accounts)} accounts"
+    if arguments.action == "reset":
+        start = await staff.reset(review, OPERATOR, arguments.teacher)
+        return f"{start.username} signs in with {start.password} until {start.ends:%Y-%m-%d %H:%M} UTC"
+    if arguments.action == "close":
+        await staff.close(review, OPERATOR, arguments.teacher)
+        return "closed"
+    await staff.reopen(review, OPERATOR, arguments.teacher)
+    return "open again"
 
 
-def _read_many(_: Namespace) -> list[NewAccount]:
-    """Raises ValueError that names the line, not what stands in it."""
-    accounts = []
-    for number, row in enumerate(csv.reader(sys.stdin), start=1):
+def _read(arguments: Namespace) -> list[NewAccount]:
+    """The accounts on standard input. Raises ValueError that names the line, not what stands in it."""
+    if arguments.action == "open":
+        rows = [[arguments.teacher, arguments.username, sys.stdin.readline().rstrip("\r\n")]]
+    elif arguments.action == "open-many":
+        rows = list(csv.reader(sys.stdin))
+    else:
+        rows = []
+    for number, row in enumerate(rows, start=1):
         if len(row) != COLUMNS:
             msg = f"line {number}: expected teacher,username,password"
             raise ValueError(msg)
-        accounts.append(NewAccount(*row))
-    return accounts
+    return [
+        NewAccount(teacher, username, password, must_change=not arguments.keep_password)
+        for teacher, username, password in rows
+    ]
 
 
 def _fail(text: str) -> int:

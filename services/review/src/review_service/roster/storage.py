@@ -94,6 +94,16 @@ async def save_teacher(connection: Connection, teacher_id: str, teacher: Teacher
     )
 
 
+async def save_email_hash(connection: Connection, teacher_id: str, revision: int, email_hash: str | None) -> None:
+    """The keyed hash of a teacher's e-mail as of this revision, unless a later one is known."""
+    await connection.execute(
+        "UPDATE teachers SET email_hash = $3 WHERE id = $1 AND revision = $2 AND email_hash IS DISTINCT FROM $3",
+        teacher_id,
+        revision,
+        email_hash,
+    )
+
+
 async def save_class_roster(
     connection: Connection, class_id: str, school_id: str, revision: int, students: Sequence[tuple[str, str]]
 ) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from review_service.applications.storage import refresh, waiting_students
 from review_service.roster import storage
+from shared.contacts import ContactError, parse_email
 from shared.events import StudentsForReview, TeacherForReview
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ async def learn_teacher(review: Review, connection: Connection, event: TeacherUp
     teacher = review.from_binding.unseal_model(TeacherForReview, event.data.for_review, event.place("for_review"))
     sealed = review.store.seal_model(teacher, teacher_place(event.subject))
     await storage.save_teacher(connection, event.subject, event.data, sealed)
+    # After it and by itself: a teacher told again in the same revision gets the hash of a key that is new since.
+    email_hash = _email_hash(review, teacher.email)
+    await storage.save_email_hash(connection, event.subject, event.data.revision, email_hash)
 
 
 async def learn_class_roster(review: Review, connection: Connection, event: ClassRosterUpdated) -> None:
@@ -43,6 +47,14 @@ async def learn_class_roster(review: Review, connection: Connection, event: Clas
 def student_name(review: Review, student_id: str, sealed: str) -> str:
     """How a student is called."""
     return review.store.unseal(sealed, student_place(student_id))
+
+
+def _email_hash(review: Review, email: str) -> str | None:
+    """How single sign-on finds a teacher by e-mail; None for what is no address."""
+    try:
+        return review.hashes.digest("teacher-email", parse_email(email))
+    except ContactError:
+        return None
 
 
 def student_place(student_id: str) -> str:
