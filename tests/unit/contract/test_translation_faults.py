@@ -37,6 +37,7 @@ def faults_of(entry: str) -> list[str]:
         ("外祖父", "Maternal grandfather"),
         ("已綁定", "Linked"),
         ("已綁定", "Connected"),
+        ("、", ", "),
     ],
 )
 def test_a_good_translation_has_no_fault(original: str, translation: str):
