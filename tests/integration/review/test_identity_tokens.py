@@ -74,6 +74,11 @@ def claiming(**claims: object) -> Change:
     return lambda liar: liar.claims.update(claims)
 
 
+def timed(**seconds: int) -> Change:
+    """The ID token has these times, in seconds from now."""
+    return lambda liar: liar.claims.update({name: int(time.time()) + by for name, by in seconds.items()})
+
+
 def published(**changes: object) -> Change:
     """The keys are published with these members."""
     return lambda liar: liar.published.update(changes)
@@ -98,14 +103,13 @@ def forged(liar: LyingProvider) -> None:
     liar.token = f"{head}.{body}.{mark}"
 
 
-NOW = int(time.time())
 SOUND: dict[str, Change] = {
     "as it is": claiming(),
     "PS256": signed(RSA, "rsa", "PS256"),
     "ES256": signed(EC, "ec", "ES256"),
     "EdDSA": signed(ED, "ed", "EdDSA"),
     "for several, to us": claiming(aud=["review", "another"], azp="review"),
-    "a clock that goes wrong by half a minute": claiming(exp=NOW - 1, iat=NOW + 10),
+    "a clock that goes wrong by half a minute": timed(exp=-10, iat=10),
     "the e-mail by userinfo": named_by_userinfo("lin"),
 }
 UNSOUND: dict[str, Change] = {
@@ -117,10 +121,10 @@ UNSOUND: dict[str, Change] = {
     "for several, to another": claiming(aud=["review", "another"], azp="another"),
     "for several, to nobody": claiming(aud=["review", "another"]),
     "to another": claiming(azp="another"),
-    "expired": claiming(exp=NOW - 120),
+    "expired": timed(exp=-120),
     "for ever": claiming(exp=None),
     "of no time": claiming(iat=None),
-    "of later": claiming(iat=NOW + 3600),
+    "of later": timed(iat=3600),
     "of nobody": claiming(sub=None),
     "unproven": claiming(email_verified=False),
     "signed by another": signed(OTHER_RSA, "rsa", "RS256"),

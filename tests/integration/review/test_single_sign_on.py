@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from local_stack.processes import free_port
-from review_service.accounts import staff
+from review_service.accounts import single_sign_on, staff
 from review_service.app import make_app
 from review_service.context import OPERATOR
 from review_service.settings import Settings
@@ -151,6 +151,12 @@ async def test_a_teacher_signs_in_at_the_provider_and_comes_back_to_where_they_w
     assert "lin@school" not in str(await query("SELECT * FROM teachers")).lower()
 
 
+@pytest.mark.parametrize("next_", ["//evil.example", "https://evil.example", "/sign-out"])
+@pytest.mark.usefixtures("lin")
+async def test_single_sign_on_leads_to_our_own_pages_only(browse: Browse, next_: str):
+    assert (await sign_in(browse(), "lin", next_)).headers["location"] == "/"
+
+
 @pytest.mark.usefixtures("lin")
 async def test_the_provider_is_asked_with_pkce_state_and_nonce_that_are_never_the_same(browse: Browse):
     asked = [parse_qs(urlsplit(await go_to_provider(browse())).query) for _ in range(2)]
@@ -286,6 +292,17 @@ async def test_a_sign_in_that_takes_too_long_begins_anew(browse: Browse, query: 
     answer = await browser.get(back)
     assert answer.status_code == 403
     assert "單一登入沒有完成" in answer.text
+
+
+@pytest.mark.usefixtures("lin")
+async def test_a_stranger_cannot_begin_sign_ins_without_end(
+    browse: Browse, query: Query, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(single_sign_on, "MOST_FROM_ADDRESS", 2)
+    browser = browse()
+    statuses = [(await browser.get("/sign-in/sso")).status_code for _ in range(4)]
+    assert statuses == [303, 303, 429, 429]
+    assert len(await query("SELECT 1 FROM sign_ins_under_way")) == 2
 
 
 @pytest.mark.usefixtures("lin")

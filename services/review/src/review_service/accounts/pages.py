@@ -120,9 +120,14 @@ async def sign_in(request: Request) -> Response:
 
 
 def _enter(here: Site, token: str, next_: str) -> Response:
-    response = see(next_ if OWN_PAGE.fullmatch(next_) else "/")
+    response = see(_own(next_))
     here.set_cookie(response, here.cookie, token)
     return response
+
+
+def _own(address: str) -> str:
+    """The address, where it is a page of ours; else the first one."""
+    return address if OWN_PAGE.fullmatch(address) else "/"
 
 
 def _browser(request: Request) -> Browser:
@@ -168,11 +173,13 @@ def _sign_in_page(
 async def go_to_provider(request: Request) -> Response:
     """To the OpenID provider. A link leads here, not a form: so no policy of ours has to name the provider."""
     here = site(request)
-    next_ = request.query_params.get("next", "/")
+    next_ = _own(request.query_params.get("next", "/"))
     # Two sign-ins in two tabs of one browser share the mark.
     mark = request.cookies.get(_mark(here)) or secrets.token_urlsafe(use_cases.TOKEN_BYTES)
     try:
-        response = see(await single_sign_on.begin(here.review, mark, next_))
+        response = see(await single_sign_on.begin(here.review, mark, next_, client_address(request)))
+    except TooManyTriesError as error:
+        return _sign_in_page(request, next_, error=_ask_to_wait(error.wait), status=429, wait=error.wait)
     except ProviderAwayError as error:
         return _not_by_provider(request, next_, error)
     here.set_cookie(response, _mark(here), mark, UNDER_WAY_SECONDS)

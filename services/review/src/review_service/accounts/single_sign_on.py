@@ -18,8 +18,11 @@ from review_service.errors import (
     NotFoundError,
     NotInRosterError,
     SignInNotFinishedError,
+    TooManyTriesError,
 )
+from shared import rate_limits
 from shared.contacts import ContactError, parse_email
+from shared.rate_limits import Limit, client_subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Time to type a password and find a second factor.
 UNDER_WAY = timedelta(minutes=15)
+#: Sign-ins that one client address may have begun meanwhile: a school may sit behind one, and each leaves a row.
+MOST_FROM_ADDRESS = 300
 
 
 class Secrets(BaseModel):
@@ -42,18 +47,25 @@ class Secrets(BaseModel):
     next: str
 
 
-async def begin(review: Review, mark: str, next_: str) -> str:
-    """Where to send the browser that keeps ``mark`` in a cookie. Raises NotFoundError, ProviderAwayError."""
+async def begin(review: Review, mark: str, next_: str, address: str) -> str:
+    """Where to send the browser at this client address that keeps ``mark`` in a cookie.
+
+    Raises NotFoundError, ProviderAwayError, TooManyTriesError.
+    """
     state = secrets.token_urlsafe(TOKEN_BYTES)
     under_way = Secrets(
         nonce=secrets.token_urlsafe(TOKEN_BYTES), verifier=secrets.token_urlsafe(TOKEN_BYTES), next=next_
     )
-    address = await _provider(review).sign_in_address(state, under_way.nonce, under_way.verifier)
+    there = await _provider(review).sign_in_address(state, under_way.nonce, under_way.verifier)
     state_hash = review.hashes.digest("state", state)
     sealed = review.store.seal_model(under_way, _place(state_hash))
+    limit = Limit("sign-in-elsewhere", MOST_FROM_ADDRESS, UNDER_WAY)
     async with review.database.transaction() as connection:
+        wait = await rate_limits.hit(connection, [(limit, review.hashes.digest("address", client_subject(address)))])
+        if wait is not None:
+            raise TooManyTriesError(wait)
         await storage.begin_sign_in(connection, state_hash, review.hashes.digest("mark", mark), sealed, UNDER_WAY)
-    return address
+    return there
 
 
 async def finish(review: Review, answer: Mapping[str, str], mark: str, browser: Browser) -> tuple[str, str]:
