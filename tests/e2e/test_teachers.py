@@ -177,7 +177,7 @@ def test_new_ones_arrive_by_themselves_and_what_is_gone_is_said(shared_stack: St
     apply(shared_stack, 42, [students[1]])
     wait_for_entries(page, 2)
     assert page.evaluate("window.isTheSame")
-    expect(page.locator("#changed")).to_have_text("清單已更新。")
+    expect(page.locator("#changed")).to_have_text("列表已更新。")
     page.locator(".entry").first.click()
     withdraw(shared_stack, first)
     expect(page.get_by_text("這件申請剛剛有變動。")).to_be_visible(timeout=ARRIVES_MS)

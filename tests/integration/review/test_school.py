@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from review_service.accounts import use_cases as accounts
-from review_service.accounts.use_cases import NewAccount
+from review_service.accounts import staff as accounts
+from review_service.accounts.staff import NewAccount
 from review_service.classes import use_cases
 from review_service.classes.domain import Count, Sort
 from review_service.context import OPERATOR, Teacher

@@ -111,7 +111,7 @@ async def unbind(request: Request, site: Site, teacher: Teacher) -> Response:
             errors = {"written": _reason_message(error)}
         except NotBoundError:
             return await application_page(
-                request, site, teacher, status=409, late=_("這件綁定已經不存在，沒有再次解除。")
+                request, site, teacher, status=409, late=_("這件綁定已經不存在，不需要解除。")
             )
         else:
             return see(_address(request))

@@ -29,6 +29,8 @@ MESSAGES = {
     "relation_text": marked("請填寫與學生的關係（40 字以內）。"),
     "email_differs": marked("兩次輸入的電子郵件不同，請再核對紙本。"),
     "bad_day": marked("請填寫紙本上的日期，不能晚於今天。"),
+    "in_future": marked("請填寫紙本上的日期，不能晚於今天。"),
+    "not_administrator": marked("只有學校管理者可以登錄紙本申請。"),
     "no_match": marked("學校目前沒有這位學生，請重新選擇。"),
     "bad_name": marked("請填寫姓名（50 字以內）。"),
     "bad_id_number": marked("身分證字號不正確，請再核對紙本。"),

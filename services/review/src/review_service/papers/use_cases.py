@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from shared.events import BindingSubmitted, PaperApplicationRejected
 
 MOST_LISTED = 100
+#: Where the form has what binding calls otherwise.
+IN_FORM = {"student": "student_id", "entered_by": "paper"}
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +129,8 @@ async def look(review: Review, administrator: Teacher, entry_id: UUID) -> Entry:
 
 async def take_rejection(connection: Connection, event: PaperApplicationRejected) -> None:
     """Binding says what is wrong with an entry. Raises ValueError for a subject that is no UUID."""
-    await storage.reject(connection, UUID(event.subject), event.data.problems)
+    problems = {IN_FORM.get(field, field): code for field, code in event.data.problems.items()}
+    await storage.reject(connection, UUID(event.subject), problems)
 
 
 async def take_acceptance(connection: Connection, event: BindingSubmitted) -> None:
