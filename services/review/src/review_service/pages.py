@@ -21,8 +21,7 @@ from review_service.words import LANGUAGES
 from shared.web.language_choice import choose_language
 
 #: What the templates know, whichever page they are of.
-IN_TEMPLATES = {**applications.IN_TEMPLATES, **audit.IN_TEMPLATES}
-IN_TEMPLATES = {**applications.IN_TEMPLATES, **classes.IN_TEMPLATES}
+IN_TEMPLATES = {**applications.IN_TEMPLATES, **audit.IN_TEMPLATES, **classes.IN_TEMPLATES}
 
 
 def routes() -> list[Route]:
