@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import UUID
@@ -76,10 +76,10 @@ class Filter:
 def _place(text: str) -> tuple[datetime, UUID] | None:
     moment, _, id_ = text.partition("~")
     try:
-        place = datetime.fromisoformat(moment), UUID(id_)
-    except ValueError:
+        at, binding_id = datetime.fromisoformat(moment), UUID(id_)
+        return (at.astimezone(UTC), binding_id) if at.tzinfo else None
+    except (ValueError, OverflowError):  # the first or the last day that there is, in another time zone
         return None
-    return place if place[0].tzinfo else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +181,9 @@ async def versions(connection: Connection, teacher_ids: Sequence[str]) -> dict[s
 def _where(teacher: Teacher, wanted: Filter, classes: Sequence[str]) -> Place:
     """The part of the school that a list is of: all of it for its administrator, else classes of this teacher's."""
     if teacher.is_administrator and not wanted.class_id:
-        return Place(school_id=teacher.school_id)
-    return Place(class_ids=[id_ for id_ in classes if wanted.class_id in {"", id_}])
+        return Place(school_id=teacher.school_id, is_administrators=True)
+    chosen = [id_ for id_ in classes if wanted.class_id in {"", id_}]
+    return Place(class_ids=chosen, is_administrators=teacher.is_administrator)
 
 
 async def _page(connection: Connection, teacher: Teacher, wanted: Filter, where: Place) -> list[asyncpg.Record]:

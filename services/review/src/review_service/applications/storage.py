@@ -87,12 +87,12 @@ async def save_submission(
 
 
 async def forget_decision(connection: Connection, binding_id: UUID, version: int) -> None:
-    """Binding tells of a later state than the one that was decided on: that decision does not count."""
+    """Binding tells of a later submission than the one that was decided on: no decision on that counts any more."""
     await connection.execute(
         """
         UPDATE bindings SET decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL,
-            batch = NULL, leaves_at = NULL, left_at = NULL
-        WHERE id = $1 AND version < $2 AND decided_outcome IS NOT NULL
+            batch = NULL, leaves_at = NULL, left_at = NULL, revoked_by = NULL, revoked_reason = NULL
+        WHERE id = $1 AND submission_version < $2 AND (decided_outcome IS NOT NULL OR revoked_by IS NOT NULL)
         """,
         binding_id,
         version,
@@ -122,12 +122,34 @@ async def settle(
     return student_id
 
 
+async def student_of(connection: Connection, binding_id: UUID) -> str | None:
+    """The student that an application is about; None where that is not known yet."""
+    student_id: str | None = await connection.fetchval("SELECT student_id FROM bindings WHERE id = $1", binding_id)
+    return student_id
+
+
+async def hold(connection: Connection, student_ids: Sequence[str]) -> None:
+    """Until this transaction ends, nobody else changes what is told of these students.
+
+    Of two applications that come at the same moment, each would otherwise be judged without the other. Who changes rows
+    of a student's asks for this first, or the two would wait for each other.
+    """
+    await connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended('review student ' || id, 0))
+        FROM (SELECT DISTINCT unnest($1::text[]) AS id ORDER BY id) AS students
+        """,
+        student_ids,
+    )
+
+
 async def refresh(connection: Connection, student_ids: Sequence[str]) -> None:
     """Work out anew what is unusual about the waiting applications of these students, and who decides on them.
 
     The administrator does where there is a custody note, or where a teacher of the class is the parent. Rows that stay
     the same are not touched.
     """
+    await hold(connection, student_ids)
     await connection.execute(
         """
         UPDATE bindings SET flags = now.flags, for_administrator = now.for_administrator
@@ -178,10 +200,11 @@ FLAGGED = "AND flags <> '{}'"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list's applications are: in a whole school, or else in these classes."""
+    """Where a list's applications are: in a whole school, or else in these classes; and whether an administrator asks."""
 
     school_id: str = ""
     class_ids: Sequence[str] = ()
+    is_administrators: bool = False
 
     @property
     def column(self) -> str:
@@ -195,8 +218,8 @@ class Place:
 
     @property
     def waiting(self) -> str:
-        """What waits there: what a teacher does not decide on is for the administrator, who sees the whole school."""
-        return f"{WAITING} {'' if self.school_id else 'AND NOT for_administrator'}"
+        """What waits there: what a teacher does not decide on waits for the administrator."""
+        return f"{WAITING} {'' if self.is_administrators else 'AND NOT for_administrator'}"
 
 
 async def classes_of(connection: Connection, teacher_id: str) -> list[asyncpg.Record]:
