@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     import httpx
-    from review_service.context import Review
     from starlette.applications import Starlette
     from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
+    from review_service.context import Review
     from review_service.settings import Settings
 
 SUBMITTED = event_queue("review", BindingSubmitted).name

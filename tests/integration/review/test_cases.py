@@ -14,9 +14,10 @@ from shared.events import BindingApproved, BindingRefused, BindingWithdrawn, Ros
 
 if TYPE_CHECKING:
     from httpx import AsyncClient
+    from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
+
     from review_service.context import Review
     from shared.events import Event
-    from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
 MARKUP = "<script>alert(1)</script>"
 WHOLE = {"national_id": "F223456786", "email": "wang.xiaoming@example.com", "phone": "0912345678"}

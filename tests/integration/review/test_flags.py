@@ -15,9 +15,10 @@ from review_service.errors import ForAdministratorError
 from shared.events import BindingApproved, BindingRefused, BindingRevoked, BindingWithdrawn
 
 if TYPE_CHECKING:
+    from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
+
     from review_service.context import Review
     from shared.events import Event
-    from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
 THIRD, SAME, CONTACT = "third_guardian", "same_relation", "shared_contact"
 

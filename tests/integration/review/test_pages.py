@@ -16,8 +16,9 @@ from shared.web.middleware import LANGUAGE_COOKIE
 
 if TYPE_CHECKING:
     from httpx import AsyncClient
-    from review_service.context import Review
     from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
+
+    from review_service.context import Review
 
 MARKUP = "<script>alert(1)</script>"
 

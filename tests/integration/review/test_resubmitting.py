@@ -12,11 +12,12 @@ from review_service.applications.inbox import Filter
 from shared.events import BindingApproved, BindingRefused, BindingRevoked
 
 if TYPE_CHECKING:
-    from review_service.context import Review
     from tests.integration.review.conftest import AsTeacher, Binding, Query
 
-DECIDED = """SELECT state, version, settled_at, decided_outcome, decided_by, decided_at, reason, batch, leaves_at, left_at,
-    revoked_by, revoked_reason FROM bindings"""
+    from review_service.context import Review
+
+DECIDED = """SELECT state, version, settled_at, decided_outcome, decided_by, decided_at, reason, batch, leaves_at,
+    left_at, revoked_by, revoked_reason FROM bindings"""
 
 
 async def test_a_decision_on_an_earlier_version_is_forgotten_and_never_leaves(

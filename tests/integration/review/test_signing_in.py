@@ -19,8 +19,9 @@ from shared import passwords
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
-    from review_service.context import Review
     from tests.integration.review.conftest import Binding, Query, Visit
+
+    from review_service.context import Review
 
 PASSWORD = "a long enough one"
 

@@ -169,7 +169,10 @@ class Mark:
 
 
 async def last_change(review: Review, teacher: Teacher, binding_id: UUID) -> Mark:
-    """What is another one after every change of an application. Raises NotFoundError. Nobody has looked at it by that."""
+    """What is another one after every change of an application, which nobody has looked at by that.
+
+    Raises NotFoundError.
+    """
     async with review.database.connection() as connection:
         row = await storage.application(connection, teacher.id, binding_id)
     if row is None:

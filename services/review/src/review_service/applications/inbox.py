@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from shared.database import Connection
 
 PAGE = 50
-#: Nobody reads on a badge how many more there are.
-MOST_COUNTED = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,11 @@ class Filter:
             after=_place(query.get("after", "")),
         )
 
-    def query(self, *, done: UUID | None = None, undone: str = "", **changes: object) -> str:
+    def query(self, *, done: UUID | None = None, undone: str = "", skipped: int = 0, **changes: object) -> str:
         """The query string of this list with ``changes``, with its question mark; empty for the plain inbox.
 
-        ``done`` and ``undone`` are told on the page that it leads to: a batch of decisions, and how many were undone.
+        The others are told on the page that it leads to: a batch of decisions, how many were undone, and how many of
+        several were not decided on.
         """
         it = replace(self, **changes)  # type: ignore[arg-type]
         pairs = {
@@ -68,6 +67,7 @@ class Filter:
             "after": f"{it.after[0].isoformat()}~{it.after[1]}" if it.after else "",
             "done": str(done or ""),
             "undone": undone,
+            "skipped": str(skipped or ""),
         }
         given = {name: value for name, value in pairs.items() if value}
         return f"?{urlencode(given)}" if given else ""
@@ -99,10 +99,15 @@ class Entry:
     ended_at: datetime | None
     waited: timedelta
 
+    @property
+    def is_unusual(self) -> bool:
+        """Whether somebody must look at it by itself before deciding."""
+        return bool(self.flags) or self.for_administrator
+
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """A page of a list. ``classes`` are those to choose from, ``waiting`` how many wait (MOST_COUNTED at most)."""
+    """A page of a list. ``classes`` are those to choose from, ``waiting`` how many wait (storage.MOST_COUNTED at most)."""
 
     filter: Filter
     entries: Sequence[Entry]
@@ -125,7 +130,7 @@ async def list_applications(review: Review, teacher: Teacher, wanted: Filter) ->
         classes = await storage.classes_of(connection, teacher.id)
         where = _where(teacher, wanted, [row["id"] for row in classes])
         rows = await _page(connection, teacher, wanted, where)
-        waiting = await storage.count_waiting(connection, teacher.id, where, flagged=wanted.flagged, most=MOST_COUNTED)
+        waiting = await storage.count_waiting(connection, teacher.id, where, flagged=wanted.flagged)
     return Inbox(
         filter=wanted,
         entries=[_entry(review, row) for row in rows[:PAGE]],

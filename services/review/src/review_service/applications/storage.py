@@ -193,14 +193,16 @@ ENTRY = """id, state, decided_outcome, left_at, revoked_by, relation, submitted_
 #: What lists show to the teacher $1: never what they have sent themselves, as a parent.
 WAITING = f"{UNDECIDED} AND submission_version IS NOT NULL AND NOT parent_teacher_ids @> ARRAY[$1::text]"
 ENDED = "ended_at IS NOT NULL AND submission_version IS NOT NULL AND NOT parent_teacher_ids @> ARRAY[$1::text]"
-
-
 FLAGGED = "AND flags <> '{}'"
+#: Nobody reads on a badge how many more there are.
+MOST_COUNTED = 999
+#: As many as may be under way in one class or school at the same moment.
+LATEST_CHANGES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list's applications are: in a whole school, or else in these classes; and whether an administrator asks."""
+    """Where a list's applications are, in a whole school or else in these classes, and whether an administrator asks."""
 
     school_id: str = ""
     class_ids: Sequence[str] = ()
@@ -296,17 +298,16 @@ async def _page(
     return rows
 
 
-async def count_waiting(connection: Connection, teacher_id: str, where: Place, *, flagged: bool, most: int) -> int:
-    """How many wait there, counted up to ``most``."""
+async def count_waiting(connection: Connection, teacher_id: str, where: Place, *, flagged: bool) -> int:
+    """How many wait there, counted up to MOST_COUNTED."""
     count: int = await connection.fetchval(
         f"""
         SELECT count(*) FROM (
             SELECT FROM bindings WHERE {where.column} = ANY($2) AND {where.waiting} {FLAGGED if flagged else ""}
-            LIMIT $3) AS counted
+            LIMIT {MOST_COUNTED}) AS counted
         """,  # noqa: S608 - constants of this module
         teacher_id,
         where.values,
-        most,
     )
     return count
 
@@ -328,27 +329,40 @@ async def waiting_for(connection: Connection, teacher_id: str, binding_ids: Sequ
 
 
 async def changes(connection: Connection, teacher_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """For each of the teachers: the last change in their classes or school, and how many applications wait there."""
+    """For each of the teachers two numbers of which one is another after every change in their classes or school.
+
+    The first is the sum of the latest changes' numbers, not only the last one's: of two that overlap, the one with the
+    lower number may be committed last. The second is how many wait, counted up to MOST_COUNTED, as some may leave a
+    class for another.
+    """
     rows = await connection.fetch(
         f"""
-        SELECT teacher.id, coalesce(max(seen.change), 0) AS change, coalesce(sum(seen.waiting), 0)::bigint AS waiting
+        SELECT teacher.id, coalesce(sum(seen.latest), 0)::bigint AS latest,
+            coalesce(sum(seen.waiting), 0)::bigint AS waiting
         FROM unnest($1::text[]) AS teacher (id)
         LEFT JOIN LATERAL (
-            SELECT (SELECT max(change) FROM bindings WHERE class_id = mine.id) AS change,
-                   (SELECT count(*) FROM bindings
-                    WHERE class_id = mine.id AND {UNDECIDED} AND submission_version IS NOT NULL) AS waiting
+            SELECT {_seen("class_id", "mine.id")}
             FROM ({CLASSES_OF_TEACHER.replace("$1", "teacher.id")}) AS mine
             UNION ALL
-            SELECT (SELECT max(change) FROM bindings WHERE school_id = mine.school_id),
-                   (SELECT count(*) FROM bindings
-                    WHERE school_id = mine.school_id AND {UNDECIDED} AND submission_version IS NOT NULL)
+            SELECT {_seen("school_id", "mine.school_id")}
             FROM ({SCHOOL_OF_ADMINISTRATOR.replace("$1", "teacher.id")}) AS mine
         ) AS seen ON true
         GROUP BY teacher.id
         """,  # noqa: S608 - constants of ours
         teacher_ids,
     )
-    return {row["id"]: (row["change"], row["waiting"]) for row in rows}
+    return {row["id"]: (row["latest"], row["waiting"]) for row in rows}
+
+
+def _seen(column: str, value: str) -> str:
+    """The two numbers of one class or school, each read from an index."""
+    return f"""
+        (SELECT sum(change) FROM (
+            SELECT change FROM bindings WHERE {column} = {value}
+            ORDER BY change DESC LIMIT {LATEST_CHANGES}) AS changed) AS latest,
+        (SELECT count(*) FROM (
+            SELECT FROM bindings WHERE {column} = {value} AND {UNDECIDED} AND submission_version IS NOT NULL
+            LIMIT {MOST_COUNTED}) AS counted) AS waiting"""  # noqa: S608 - constants of ours
 
 
 # --- one application ---
@@ -458,12 +472,16 @@ async def undo_batch(connection: Connection, teacher_id: str, batch: UUID) -> li
 
 
 async def batch(connection: Connection, teacher_id: str, batch: UUID) -> list[asyncpg.Record]:
-    """The teacher's own decisions of a batch: the columns of a list, and how long until they leave."""
+    """The teacher's own decisions of a batch: the columns of a list, and how long until they leave.
+
+    Not those that a withdrawal overtook: they came to nothing.
+    """
     rows: list[asyncpg.Record] = await connection.fetch(
         f"""
         SELECT bindings.id, names, class_name.name AS class_name, decided_outcome, left_at, state,
             leaves_at - present() AS undo_left
-        FROM (SELECT * FROM bindings WHERE batch = $2 AND decided_by = $1 AND {ENTITLED}) AS bindings
+        FROM (SELECT * FROM bindings
+              WHERE batch = $2 AND decided_by = $1 AND state <> 'withdrawn' AND {ENTITLED}) AS bindings
             LEFT JOIN classes AS class_name ON class_name.id = class_id
         ORDER BY submitted_at, bindings.id
         """,  # noqa: S608 - constants of this module
