@@ -97,7 +97,7 @@ def look_ups(review: Review) -> list[tuple[str, Callable[[], Awaitable[object]]]
 
 
 async def least(work: Callable[[], Awaitable[object]]) -> float:
-    """Seconds, the least of TIMES: what else this machine does counts least in that. PostgreSQL has its plan by then."""
+    """The least seconds of TIMES: what else this machine does counts least in that. PostgreSQL has its plan."""
     times = []
     for number in range(TIMES + 6):
         began = time.perf_counter()

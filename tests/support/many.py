@@ -25,7 +25,16 @@ TEACHERS_OF_A_CLASS = 10
 TEACHER = Teacher("T-1", "", "teacher", "S-1", "")
 ADMINISTRATOR = Teacher("A-1", "", "administrator", "S-1", "")
 COLUMNS = (
-    *("id", "version", "state", "submission_version", "application_id", "application_number", "student_id", "school_id"),
+    *(
+        "id",
+        "version",
+        "state",
+        "submission_version",
+        "application_id",
+        "application_number",
+        "student_id",
+        "school_id",
+    ),
     *("class_id", "relation", "submitted_at", "statement_version", "names", "details", "flags", "settled_at"),
 )
 
@@ -98,8 +107,9 @@ async def _late(review: Review, teacher: Teacher, wanted: Filter) -> Filter:
     async with review.database.connection() as connection:
         listed: Sequence[tuple[datetime, UUID]] = await connection.fetch(
             f"SELECT {column}, id FROM bindings WHERE {scope} AND {is_listed}"  # noqa: S608 - constants of ours
-            f" {storage.FLAGGED if wanted.flagged else ''} ORDER BY {column} {order}, id {order} LIMIT {1000 * PAGE + 1}",
+            f" {storage.FLAGGED if wanted.flagged else ''} ORDER BY {column} {order}, id {order} LIMIT $2",
             teacher.id,
+            1000 * PAGE + 1,
         )
     moment, id_ = listed[max(len(listed) - PAGE - 2, 0)]
     return Filter(show=wanted.show, state=wanted.state, flagged=wanted.flagged, after=(moment, id_))

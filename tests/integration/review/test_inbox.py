@@ -63,7 +63,12 @@ async def test_one_teacher_of_two_classes_has_one_list_in_order(
     ("from_now", "is_theirs"), [(-11, False), (-10, True), (0, True), (10, True), (11, False)], ids=str
 )
 async def test_a_substitute_has_the_class_from_the_first_day_to_the_last(
-    review: Review, binding: Binding, as_teacher: AsTeacher, clock: Clock, from_now: int, is_theirs: bool,  # noqa: FBT001 - a parameter of the test
+    review: Review,
+    binding: Binding,
+    as_teacher: AsTeacher,
+    clock: Clock,
+    from_now: int,
+    is_theirs: bool,  # noqa: FBT001 - a parameter of the test
 ):
     id_ = await binding.submit()
     taipei = (datetime.now(UTC) + timedelta(hours=8)).date()
@@ -281,7 +286,7 @@ async def test_paging_shows_every_application_once_while_others_decide(
         seen += page
         if not listed.following:
             break
-        # A colleague decides on what was seen, and new ones come: the next page begins behind the last row all the same.
+        # A colleague decides on what was seen, and new ones come: the next page begins behind the last row.
         await decisions.approve_all(review, as_teacher("T-2"), [*page[:3], page[-1]])
         await binding.submit(submitted_at="2026-11-30T08:00:00Z", student_id="ST-new")
         wanted = replace(wanted, after=(listed.entries[-1].submitted_at, listed.entries[-1].id))

@@ -6,10 +6,10 @@ Counted is what PostgreSQL reads, by the plan it has settled on after a dozen ti
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
 
 from review_service.app import make_review
 from review_service.applications import inbox, storage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from review_service.settings import Settings
     from shared.database import Connection
 
-ROWS = 20_000
+ROWS = 100_000
 #: The page, the one row behind it, and what is counted for the badge; a few more for what a filter leaves out.
 MOST_READ = 2 * PAGE + MOST_COUNTED
 READ = "SELECT seq_tup_read AS whole, idx_tup_fetch AS fetched FROM pg_stat_xact_user_tables WHERE relname = 'bindings'"
@@ -33,7 +33,7 @@ READ = "SELECT seq_tup_read AS whole, idx_tup_fetch AS fetched FROM pg_stat_xact
 @pytest.fixture
 async def full(settings: Settings) -> AsyncIterator[Review]:
     """A school with very many applications."""
-    review = make_review(settings.model_copy(update={"database_url": SecretStr(settings.database_url.get_secret_value())}))
+    review = make_review(settings)
     await review.database.open()
     await many.fill(review, ROWS)
     yield review
@@ -61,34 +61,25 @@ async def read_by(review: Review, work: Callable[[], Awaitable[object]], monkeyp
     return int(after["fetched"] - before["fetched"])
 
 
-async def test_the_first_page_and_a_late_one_read_what_they_hold(full: Review, monkeypatch: pytest.MonkeyPatch):
+async def test_pages_neighbours_and_look_ups_read_what_they_show(full: Review, monkeypatch: pytest.MonkeyPatch):
     for listed in await many.lists(full):
         shown = await inbox.list_applications(full, listed.teacher, listed.wanted)
         assert len(shown.entries) > 10, listed.title
-
-        async def page(listed: many.Listed = listed) -> None:
-            await inbox.list_applications(full, listed.teacher, listed.wanted)
-
+        page = partial(inbox.list_applications, full, listed.teacher, listed.wanted)
         assert await read_by(full, page, monkeypatch) <= MOST_READ, listed.title
-
-
-async def test_neighbours_are_found_without_reading_the_list(full: Review, monkeypatch: pytest.MonkeyPatch):
-    for listed in await many.lists(full):
-        if listed.wanted.after is None:
-            continue
-        here = listed.wanted.after
-
-        async def look(listed: many.Listed = listed, here: tuple = here) -> None:  # type: ignore[type-arg]
-            await inbox.neighbours(full, listed.teacher, listed.wanted, here)
-
-        assert await read_by(full, look, monkeypatch) <= PAGE, listed.title
-
-
-async def test_who_watches_is_looked_up_for_without_reading_the_lists(full: Review, monkeypatch: pytest.MonkeyPatch):
+        if listed.wanted.after is not None:
+            around = partial(inbox.neighbours, full, listed.teacher, listed.wanted, listed.wanted.after)
+            assert await read_by(full, around, monkeypatch) <= PAGE, listed.title
     for watchers in (["T-1"], ["A-1"], [f"T-{number}" for number in range(1, 501)]):
+        assert await read_by(full, partial(look_up, full, watchers), monkeypatch) <= MOST_READ * len(watchers)
+    assert await read_by(full, partial(judge, full), monkeypatch) <= 10
 
-        async def look(watchers: list[str] = watchers) -> None:
-            async with full.database.connection() as connection:
-                await storage.changes(connection, watchers)
 
-        assert await read_by(full, look, monkeypatch) <= 10 * len(watchers)
+async def look_up(review: Review, watchers: list[str]) -> None:
+    async with review.database.connection() as connection:
+        await storage.changes(connection, watchers)
+
+
+async def judge(review: Review) -> None:
+    async with review.database.connection() as connection:
+        await storage.refresh(connection, ["ST-7"])

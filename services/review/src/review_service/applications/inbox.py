@@ -107,7 +107,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """A page of a list. ``classes`` are those to choose from, ``waiting`` how many wait (storage.MOST_COUNTED at most)."""
+    """A page of a list. ``classes`` are those to choose from, ``waiting`` how many wait (MOST_COUNTED at most)."""
 
     filter: Filter
     entries: Sequence[Entry]
