@@ -16,6 +16,7 @@ from review_service.accounts import staff
 from review_service.accounts.staff import NewAccount
 from review_service.app import make_app
 from review_service.applications import cases as applications
+from review_service.applications.storage import refresh, waiting_students
 from review_service.context import OPERATOR, Review, Teacher
 from review_service.roster import use_cases as roster
 from review_service.settings import Settings
@@ -23,6 +24,8 @@ from shared import events
 from shared.inbox import once
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from starlette.applications import Starlette
 
     from shared.events import Event
@@ -175,7 +178,7 @@ class Binding:
         data = {
             "version": 1,
             "application_id": uuid4(),
-            "application_number": "K26-0001",
+            "application_number": "20261120-7K3FQ9",
             "student_id": "ST-1",
             "school_id": "S-1",
             "class_id": "C-1",
@@ -187,11 +190,60 @@ class Binding:
             self.review.from_binding, for_review=details or make_details()
         )
 
-    async def submit(self, **overrides: object) -> UUID:
+    async def submit(self, binding_id: UUID | None = None, **overrides: object) -> UUID:
         """An application that waits; its binding's id."""
-        event = self.submission(**overrides)
+        event = self.submission(binding_id, **overrides)
         await self.tell(event)
         return UUID(event.subject)
+
+    def ended(self, kind: type[Event], binding_id: UUID, *, version: int = 2) -> Event:
+        """How an application ended: ``kind`` is BindingApproved and the like."""
+        return kind.of("binding", binding_id, version=version, application_id=uuid4(), language="zh-TW")
+
+    async def end(self, kind: type[Event], binding_id: UUID, *, version: int = 2) -> None:
+        """Binding applied that end."""
+        await self.tell(self.ended(kind, binding_id, version=version))
+
+    async def bind(self, **overrides: object) -> UUID:
+        """An application that was approved."""
+        binding_id = await self.submit(**overrides)
+        await self.end(events.BindingApproved, binding_id)
+        return binding_id
+
+    async def tell_students(self, class_id: str, students: dict[str, str], **overrides: object) -> None:
+        """Who is in a class by the roster: name by id."""
+        data = {"revision": 1, "school_id": "S-1"} | overrides
+        told = [events.StudentOfClass(id=id_, name=name) for id_, name in students.items()]
+        event = events.ClassRosterUpdated.of("binding", class_id, **data)
+        await self.tell(event.sealed(self.review.from_binding, for_review=events.StudentsForReview(students=told)))
+
+    async def name_substitute(self, class_id: str, teacher_id: str, first_day: date, last_day: date) -> None:
+        """A substitute for a class, as the administrator names one."""
+        async with self.review.database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO substitutes (id, class_id, teacher_id, first_day, last_day, named_by)"
+                " VALUES ($1, $2, $3, $4, $5, 'A-1')",
+                uuid4(),
+                class_id,
+                teacher_id,
+                first_day,
+                last_day,
+            )
+
+    async def move_class(self, class_id: str, teacher_id: str) -> None:
+        """A class goes to another teacher, by the administrator's word."""
+        async with self.review.database.transaction() as connection:
+            await connection.execute("UPDATE classes SET moved_to = $2 WHERE id = $1", class_id, teacher_id)
+            await refresh(connection, await waiting_students(connection, class_id))
+
+    async def note_custody(self, student_id: str) -> None:
+        """The administrator's note about who has custody of a student."""
+        async with self.review.database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO custody_notes (student_id, school_id, note, set_by) VALUES ($1, 'S-1', 'sealed', 'A-1')",
+                student_id,
+            )
+            await refresh(connection, [student_id])
 
 
 @pytest.fixture
@@ -204,8 +256,14 @@ async def binding(review: Review) -> Binding:
 
 @pytest.fixture
 def as_teacher() -> AsTeacher:
-    """The signed-in teacher of that id."""
-    return lambda teacher_id: Teacher(teacher_id, f"老師{teacher_id}", "teacher", "S-1", "學校S-1", "203.0.113.7")
+    """The signed-in teacher of that id: of school S-1, T-9 and A-9 of S-2; A-… are administrators."""
+
+    def as_teacher(teacher_id: str) -> Teacher:
+        school = "S-2" if teacher_id.endswith("-9") else "S-1"
+        role = "administrator" if teacher_id.startswith("A-") else "teacher"
+        return Teacher(teacher_id, f"老師{teacher_id}", role, school, f"學校{school}", "203.0.113.7")
+
+    return as_teacher
 
 
 @pytest.fixture

@@ -114,6 +114,7 @@ async def take_submission(review: Review, connection: Connection, event: Binding
     contacts = Contacts(national_id=told.national_id, email=told.email, phone=told.phone)
     details = told.model_copy(update={"national_id": "", "email": "", "phone": ""})
     names = Names(student=told.student_name, parent=told.parent_name)
+    await storage.hold(connection, [event.data.student_id])
     await storage.forget_decision(connection, binding_id, event.data.version)
     await storage.save_submission(
         connection,
@@ -136,9 +137,11 @@ async def take_settlement(
         BindingWithdrawn.TYPE: State.WITHDRAWN,
         BindingRevoked.TYPE: State.REVOKED,
     }
-    student_id = await storage.settle(
-        connection, UUID(event.subject), event.data.version, states[event.type], event.time
-    )
+    binding_id = UUID(event.subject)
+    known = await storage.student_of(connection, binding_id)
+    if known is not None:
+        await storage.hold(connection, [known])
+    student_id = await storage.settle(connection, binding_id, event.data.version, states[event.type], event.time)
     if student_id is not None:
         await storage.refresh(connection, [student_id])
 

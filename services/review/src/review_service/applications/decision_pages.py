@@ -74,17 +74,18 @@ async def approve_several(request: Request, site: Site, teacher: Teacher) -> Res
         return see("/")
     wanted = Filter.parse(request.query_params)
     async with request.form() as form:
-        ticked = [id_ for id_ in map(_uuid, form.getlist("id")) if id_ is not None][: inbox.PAGE]
+        ticked = dict.fromkeys(id_ for id_ in map(_uuid, form.getlist("id")) if id_ is not None)
         how = form.get("how")
-    entries = await inbox.pick(site.review, teacher, ticked)
-    unusual = [entry for entry in entries if entry.flags]
+    entries = await inbox.pick(site.review, teacher, list(ticked)[: inbox.PAGE])
+    unusual = [entry for entry in entries if entry.is_unusual]
     if unusual and how not in {"all", "usual"}:
         return site.pages.render(
             "approve_several.html", teacher=teacher, entries=entries, unusual=unusual, query=wanted.query()
         )
-    chosen = [entry.id for entry in entries if how != "usual" or not entry.flags]
-    batch, _count = await decisions.approve_all(site.review, teacher, chosen)
-    return see(f"/{wanted.query(after=None, done=batch)}")
+    chosen = [entry.id for entry in entries if how != "usual" or not entry.is_unusual]
+    batch, count = await decisions.approve_all(site.review, teacher, chosen)
+    skipped = len(ticked) - len(entries) + len(chosen) - count
+    return see(f"/{wanted.query(after=None, done=batch, skipped=skipped)}")
 
 
 async def undo(request: Request, site: Site, teacher: Teacher) -> Response:

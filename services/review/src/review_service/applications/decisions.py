@@ -175,14 +175,18 @@ async def unbind(review: Review, teacher: Teacher, binding_id: UUID, reason: str
     """End what is bound; binding applies it. Asked again it does nothing. Raises NotFoundError, NotBoundError."""
     sealed = review.store.seal(reason, place(binding_id, "revoked_reason"))
     async with review.database.transaction() as connection:
-        row = await storage.application(connection, teacher.id, binding_id)
-        if row is None:
-            raise NotFoundError
         if not await storage.mark_unbinding(connection, teacher.id, binding_id, sealed):
-            if row["revoked_by"] != teacher.id:
-                raise NotBoundError
+            _explain_unbinding(teacher, await storage.application(connection, teacher.id, binding_id))
             return
         event = UnbindingDecided.of("review", binding_id, decided_by=teacher.id)
         await outbox.record(connection, event.sealed(review.to_binding, for_binding=DecisionReason(reason=reason)))
         await note(review, connection, teacher, "application.revoked", binding_id)
     log.info("unbinding decided", binding=str(binding_id))
+
+
+def _explain_unbinding(teacher: Teacher, row: asyncpg.Record | None) -> None:
+    """Raise what kept a binding from being ended; nothing where this administrator had ended it before."""
+    if row is None:
+        raise NotFoundError
+    if row["revoked_by"] != teacher.id:
+        raise NotBoundError

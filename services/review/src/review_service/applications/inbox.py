@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import UUID
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from shared.database import Connection
 
 PAGE = 50
-#: Nobody reads on a badge how many more there are.
-MOST_COUNTED = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,11 @@ class Filter:
             after=_place(query.get("after", "")),
         )
 
-    def query(self, *, done: UUID | None = None, undone: str = "", **changes: object) -> str:
+    def query(self, *, done: UUID | None = None, undone: str = "", skipped: int = 0, **changes: object) -> str:
         """The query string of this list with ``changes``, with its question mark; empty for the plain inbox.
 
-        ``done`` and ``undone`` are told on the page that it leads to: a batch of decisions, and how many were undone.
+        The others are told on the page that it leads to: a batch of decisions, how many were undone, and how many of
+        several were not decided on.
         """
         it = replace(self, **changes)  # type: ignore[arg-type]
         pairs = {
@@ -68,6 +67,7 @@ class Filter:
             "after": f"{it.after[0].isoformat()}~{it.after[1]}" if it.after else "",
             "done": str(done or ""),
             "undone": undone,
+            "skipped": str(skipped or ""),
         }
         given = {name: value for name, value in pairs.items() if value}
         return f"?{urlencode(given)}" if given else ""
@@ -76,10 +76,10 @@ class Filter:
 def _place(text: str) -> tuple[datetime, UUID] | None:
     moment, _, id_ = text.partition("~")
     try:
-        place = datetime.fromisoformat(moment), UUID(id_)
-    except ValueError:
+        at, binding_id = datetime.fromisoformat(moment), UUID(id_)
+        return (at.astimezone(UTC), binding_id) if at.tzinfo else None
+    except (ValueError, OverflowError):  # the first or the last day that there is, in another time zone
         return None
-    return place if place[0].tzinfo else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ class Entry:
     submitted_at: datetime
     ended_at: datetime | None
     waited: timedelta
+
+    @property
+    def is_unusual(self) -> bool:
+        """Whether somebody must look at it by itself before deciding."""
+        return bool(self.flags) or self.for_administrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ async def list_applications(review: Review, teacher: Teacher, wanted: Filter) ->
         classes = await storage.classes_of(connection, teacher.id)
         where = _where(teacher, wanted, [row["id"] for row in classes])
         rows = await _page(connection, teacher, wanted, where)
-        waiting = await storage.count_waiting(connection, teacher.id, where, flagged=wanted.flagged, most=MOST_COUNTED)
+        waiting = await storage.count_waiting(connection, teacher.id, where, flagged=wanted.flagged)
     return Inbox(
         filter=wanted,
         entries=[_entry(review, row) for row in rows[:PAGE]],
@@ -181,8 +186,9 @@ async def versions(connection: Connection, teacher_ids: Sequence[str]) -> dict[s
 def _where(teacher: Teacher, wanted: Filter, classes: Sequence[str]) -> Place:
     """The part of the school that a list is of: all of it for its administrator, else classes of this teacher's."""
     if teacher.is_administrator and not wanted.class_id:
-        return Place(school_id=teacher.school_id)
-    return Place(class_ids=[id_ for id_ in classes if wanted.class_id in {"", id_}])
+        return Place(school_id=teacher.school_id, is_administrators=True)
+    chosen = [id_ for id_ in classes if wanted.class_id in {"", id_}]
+    return Place(class_ids=chosen, is_administrators=teacher.is_administrator)
 
 
 async def _page(connection: Connection, teacher: Teacher, wanted: Filter, where: Place) -> list[asyncpg.Record]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from starlette.routing import Route
 
-from review_service.applications import cases, decisions, domain, inbox
+from review_service.applications import cases, decisions, domain, inbox, storage
 from review_service.applications.domain import LONGEST_REASON, Standing
 from review_service.applications.inbox import Filter
 from review_service.applications.live import Watcher
@@ -35,7 +35,7 @@ IN_TEMPLATES = {
     "parents_language": SOURCE,
     "longest": LONGEST_REASON,
     "common_reasons": COMMON_REASONS,
-    "counted": inbox.MOST_COUNTED,
+    "counted": storage.MOST_COUNTED,
 }
 
 
@@ -83,6 +83,7 @@ async def inbox_page(
         inbox=listed,
         done=await done(request, site, teacher),
         undone=request.query_params.get("undone", ""),
+        skipped=request.query_params.get("skipped", ""),
         sought=sought,
         errors={"sought": _("找不到這個編號的申請，請確認後再試；其他班級或學校的申請不會顯示。")} if not_found else {},
     )

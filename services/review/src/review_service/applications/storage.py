@@ -87,12 +87,12 @@ async def save_submission(
 
 
 async def forget_decision(connection: Connection, binding_id: UUID, version: int) -> None:
-    """Binding tells of a later state than the one that was decided on: that decision does not count."""
+    """Binding tells of a later submission than the one that was decided on: no decision on that counts any more."""
     await connection.execute(
         """
         UPDATE bindings SET decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL,
-            batch = NULL, leaves_at = NULL, left_at = NULL
-        WHERE id = $1 AND version < $2 AND decided_outcome IS NOT NULL
+            batch = NULL, leaves_at = NULL, left_at = NULL, revoked_by = NULL, revoked_reason = NULL
+        WHERE id = $1 AND submission_version < $2 AND (decided_outcome IS NOT NULL OR revoked_by IS NOT NULL)
         """,
         binding_id,
         version,
@@ -122,12 +122,34 @@ async def settle(
     return student_id
 
 
+async def student_of(connection: Connection, binding_id: UUID) -> str | None:
+    """The student that an application is about; None where that is not known yet."""
+    student_id: str | None = await connection.fetchval("SELECT student_id FROM bindings WHERE id = $1", binding_id)
+    return student_id
+
+
+async def hold(connection: Connection, student_ids: Sequence[str]) -> None:
+    """Until this transaction ends, nobody else changes what is told of these students.
+
+    Of two applications that come at the same moment, each would otherwise be judged without the other. Who changes rows
+    of a student's asks for this first, or the two would wait for each other.
+    """
+    await connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended('review student ' || id, 0))
+        FROM (SELECT DISTINCT unnest($1::text[]) AS id ORDER BY id) AS students
+        """,
+        student_ids,
+    )
+
+
 async def refresh(connection: Connection, student_ids: Sequence[str]) -> None:
     """Work out anew what is unusual about the waiting applications of these students, and who decides on them.
 
     The administrator does where there is a custody note, or where a teacher of the class is the parent. Rows that stay
     the same are not touched.
     """
+    await hold(connection, student_ids)
     await connection.execute(
         """
         UPDATE bindings SET flags = now.flags, for_administrator = now.for_administrator
@@ -171,17 +193,20 @@ ENTRY = """id, state, decided_outcome, left_at, revoked_by, relation, submitted_
 #: What lists show to the teacher $1: never what they have sent themselves, as a parent.
 WAITING = f"{UNDECIDED} AND submission_version IS NOT NULL AND NOT parent_teacher_ids @> ARRAY[$1::text]"
 ENDED = "ended_at IS NOT NULL AND submission_version IS NOT NULL AND NOT parent_teacher_ids @> ARRAY[$1::text]"
-
-
 FLAGGED = "AND flags <> '{}'"
+#: Nobody reads on a badge how many more there are.
+MOST_COUNTED = 999
+#: As many as may be under way in one class or school at the same moment.
+LATEST_CHANGES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list's applications are: in a whole school, or else in these classes."""
+    """Where a list's applications are, in a whole school or else in these classes, and if an administrator asks."""
 
     school_id: str = ""
     class_ids: Sequence[str] = ()
+    is_administrators: bool = False
 
     @property
     def column(self) -> str:
@@ -195,8 +220,8 @@ class Place:
 
     @property
     def waiting(self) -> str:
-        """What waits there: what a teacher does not decide on is for the administrator, who sees the whole school."""
-        return f"{WAITING} {'' if self.school_id else 'AND NOT for_administrator'}"
+        """What waits there: what a teacher does not decide on waits for the administrator."""
+        return f"{WAITING} {'' if self.is_administrators else 'AND NOT for_administrator'}"
 
 
 async def classes_of(connection: Connection, teacher_id: str) -> list[asyncpg.Record]:
@@ -273,17 +298,23 @@ async def _page(
     return rows
 
 
-async def count_waiting(connection: Connection, teacher_id: str, where: Place, *, flagged: bool, most: int) -> int:
-    """How many wait there, counted up to ``most``."""
+async def count_waiting(connection: Connection, teacher_id: str, where: Place, *, flagged: bool) -> int:
+    """How many wait there, counted up to MOST_COUNTED.
+
+    In order, though nobody sees it: so each class is counted in its own index, whatever PostgreSQL guesses of a list of
+    classes that it does not know.
+    """
     count: int = await connection.fetchval(
         f"""
         SELECT count(*) FROM (
-            SELECT FROM bindings WHERE {where.column} = ANY($2) AND {where.waiting} {FLAGGED if flagged else ""}
-            LIMIT $3) AS counted
+            SELECT FROM unnest($2::text[]) AS place CROSS JOIN LATERAL (
+                SELECT FROM bindings WHERE {where.column} = place AND {where.waiting} {FLAGGED if flagged else ""}
+                ORDER BY submitted_at, id LIMIT {MOST_COUNTED}
+            ) AS here LIMIT {MOST_COUNTED}
+        ) AS counted
         """,  # noqa: S608 - constants of this module
         teacher_id,
         where.values,
-        most,
     )
     return count
 
@@ -305,33 +336,41 @@ async def waiting_for(connection: Connection, teacher_id: str, binding_ids: Sequ
 
 
 async def changes(connection: Connection, teacher_ids: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    """For each of the teachers: the last change in their classes or school, and how many applications wait there.
+    """For each of the teachers three numbers of which one is another after every change in their classes or school.
 
-    For an administrator also how many paper applications binding has answered.
+    The first is the sum of the latest changes' numbers, not only the last one's: of two that overlap, the one with the
+    lower number may be committed last. The second is how many wait, counted up to MOST_COUNTED, as some may leave a
+    class for another. The third, for an administrator, is how many paper applications binding has answered.
     """
     rows = await connection.fetch(
         f"""
-        SELECT teacher.id, coalesce(max(seen.change), 0) AS change, coalesce(sum(seen.waiting), 0)::bigint AS waiting,
-            coalesce(sum(seen.answered), 0)::bigint AS answered
+        SELECT teacher.id, coalesce(sum(seen.latest), 0)::bigint AS latest,
+            coalesce(sum(seen.waiting), 0)::bigint AS waiting, coalesce(sum(seen.answered), 0)::bigint AS answered
         FROM unnest($1::text[]) AS teacher (id)
         LEFT JOIN LATERAL (
-            SELECT (SELECT max(change) FROM bindings WHERE class_id = mine.id) AS change,
-                   (SELECT count(*) FROM bindings
-                    WHERE class_id = mine.id AND {UNDECIDED} AND submission_version IS NOT NULL) AS waiting,
-                   0 AS answered
+            SELECT {_seen("class_id", "mine.id")}, 0 AS answered
             FROM ({CLASSES_OF_TEACHER.replace("$1", "teacher.id")}) AS mine
             UNION ALL
-            SELECT (SELECT max(change) FROM bindings WHERE school_id = mine.school_id),
-                   (SELECT count(*) FROM bindings
-                    WHERE school_id = mine.school_id AND {UNDECIDED} AND submission_version IS NOT NULL),
-                   (SELECT count(*) FROM paper_entries WHERE school_id = mine.school_id AND state <> 'sent')
+            SELECT {_seen("school_id", "mine.school_id")},
+                (SELECT count(*) FROM paper_entries WHERE school_id = mine.school_id AND state <> 'sent')
             FROM ({SCHOOL_OF_ADMINISTRATOR.replace("$1", "teacher.id")}) AS mine
         ) AS seen ON true
         GROUP BY teacher.id
         """,  # noqa: S608 - constants of ours
         teacher_ids,
     )
-    return {row["id"]: (row["change"], row["waiting"], row["answered"]) for row in rows}
+    return {row["id"]: (row["latest"], row["waiting"], row["answered"]) for row in rows}
+
+
+def _seen(column: str, value: str) -> str:
+    """The first two numbers of one class or school, each read from an index."""
+    return f"""
+        (SELECT sum(change) FROM (
+            SELECT change FROM bindings WHERE {column} = {value}
+            ORDER BY change DESC LIMIT {LATEST_CHANGES}) AS changed) AS latest,
+        (SELECT count(*) FROM (
+            SELECT FROM bindings WHERE {column} = {value} AND {UNDECIDED} AND submission_version IS NOT NULL
+            LIMIT {MOST_COUNTED}) AS counted) AS waiting"""  # noqa: S608 - constants of ours
 
 
 # --- one application ---
@@ -441,12 +480,16 @@ async def undo_batch(connection: Connection, teacher_id: str, batch: UUID) -> li
 
 
 async def batch(connection: Connection, teacher_id: str, batch: UUID) -> list[asyncpg.Record]:
-    """The teacher's own decisions of a batch: the columns of a list, and how long until they leave."""
+    """The teacher's own decisions of a batch: the columns of a list, and how long until they leave.
+
+    Not those that a withdrawal overtook: they came to nothing.
+    """
     rows: list[asyncpg.Record] = await connection.fetch(
         f"""
         SELECT bindings.id, names, class_name.name AS class_name, decided_outcome, left_at, state,
             leaves_at - present() AS undo_left
-        FROM (SELECT * FROM bindings WHERE batch = $2 AND decided_by = $1 AND {ENTITLED}) AS bindings
+        FROM (SELECT * FROM bindings
+              WHERE batch = $2 AND decided_by = $1 AND state <> 'withdrawn' AND {ENTITLED}) AS bindings
             LEFT JOIN classes AS class_name ON class_name.id = class_id
         ORDER BY submitted_at, bindings.id
         """,  # noqa: S608 - constants of this module

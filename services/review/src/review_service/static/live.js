@@ -45,7 +45,7 @@ async function fetched() {
   try {
     const address = new URL(stale?.dataset.from ?? location.href, location.href);
     // What the page told once, it need not tell again.
-    for (const told of ["done", "undone"]) address.searchParams.delete(told);
+    for (const told of ["done", "undone", "skipped"]) address.searchParams.delete(told);
     const answer = await fetch(address, { headers: { accept: "text/html" } });
     if (stale && answer.status === 404) stale.hidden = false; // it is another teacher's by now
     if (answer.redirected || !answer.ok) return null;
