@@ -38,6 +38,8 @@ AT_ONCE = 200
 #: Behind the wakes: a clock that was set, a wake that was lost.
 POLL_SECONDS = 5
 AWAY_SECONDS = 1
+#: What another process holds is due all the same, and gone in a moment.
+LEAST_SECONDS = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -147,7 +149,7 @@ async def _let_leave_and_look_ahead(review: Review) -> float:
     try:
         if await _seconds_until_next(review) <= 0:
             await let_leave(review)
-        return max(0, await _seconds_until_next(review))
+        return max(LEAST_SECONDS, await _seconds_until_next(review))
     except DATABASE_FAULTS as fault:
         log.warning("decisions wait for the database", fault=type(fault).__name__)
         return AWAY_SECONDS
