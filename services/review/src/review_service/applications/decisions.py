@@ -140,11 +140,15 @@ async def let_leave_for_ever(review: Review, wakes: Wakes) -> None:
 
 
 async def _let_leave_and_look_ahead(review: Review) -> float:
-    """Let all leave that is due; the seconds until more may be."""
+    """Let all leave that is due; the seconds until more may be.
+
+    A transaction wakes everybody, this very loop too: there is none while nothing is due.
+    """
     try:
-        await let_leave(review)
         async with review.database.connection() as connection:
             seconds = await storage.seconds_until_next_leaves(connection)
+        if seconds is not None and seconds <= 0:
+            await let_leave(review)
     except DATABASE_FAULTS as fault:
         log.warning("decisions wait for the database", fault=type(fault).__name__)
         return AWAY_SECONDS
