@@ -38,6 +38,8 @@ AT_ONCE = 200
 #: Behind the wakes: a clock that was set, a wake that was lost.
 POLL_SECONDS = 5
 AWAY_SECONDS = 1
+#: However many are due and held by somebody else at this moment.
+LEAST_SECONDS = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -148,16 +150,17 @@ async def _let_leave_and_look_ahead(review: Review) -> float:
     except DATABASE_FAULTS as fault:
         log.warning("decisions wait for the database", fault=type(fault).__name__)
         return AWAY_SECONDS
-    return POLL_SECONDS if seconds is None else min(max(seconds, 0), POLL_SECONDS)
+    return POLL_SECONDS if seconds is None else min(max(seconds, LEAST_SECONDS), POLL_SECONDS)
 
 
 async def let_leave(review: Review) -> int:
-    """Tell binding of the decisions that are due; how many."""
-    async with review.database.transaction() as connection:
+    """Tell binding of the decisions that are due; how many. A wake of ours, where there are none, would wake us again."""
+    async with review.database.pool.acquire() as connection, connection.transaction():
         rows = await storage.let_leave(connection, AT_ONCE)
         if rows:
             await outbox.record(connection, *(_decision_made(review, row) for row in rows))
     if rows:
+        review.database.committed.set()
         log.info("decisions left", count=len(rows))
     return len(rows)
 
