@@ -220,6 +220,17 @@ async def test_idleness_ends_a_session(visit: Visit, review: Review, minutes: in
     assert (await browser.get("/")).status_code == status
 
 
+@pytest.mark.parametrize(("mode", "status"), [("navigate", 200), ("cors", 303), ("same-origin", 303)])
+@pytest.mark.usefixtures("binding")
+async def test_a_page_that_renews_itself_keeps_no_session_alive(visit: Visit, review: Review, mode: str, status: int):
+    browser = await visit("T-1")
+    for minutes in (20, 25):
+        await move_clock(review, minutes)
+        assert (await browser.get("/", headers={"sec-fetch-mode": mode})).status_code == 200
+    await move_clock(review, 50)
+    assert (await browser.get("/", headers={"sec-fetch-mode": mode})).status_code == status
+
+
 @pytest.mark.usefixtures("binding")
 async def test_a_session_ends_however_busy_it_is(visit: Visit, review: Review):
     browser = await visit("T-1")
