@@ -107,6 +107,7 @@ async def _take(
     reasons = [review.store.seal(reason, place(id_, "reason")) if reason else None for id_ in binding_ids]
     undo_for = timedelta(seconds=review.settings.undo_seconds)
     async with review.database.transaction() as connection:
+        await storage.hold_applications(connection, binding_ids)
         taken = await storage.take_decisions(
             connection, teacher.id, binding_ids, outcome, reasons, batch=batch, undo=undo_for
         )
@@ -154,7 +155,10 @@ async def _let_leave_and_look_ahead(review: Review) -> float:
 
 
 async def let_leave(review: Review) -> int:
-    """Tell binding of the decisions that are due; how many. A wake of ours, where there are none, would wake us again."""
+    """Tell binding of the decisions that are due; how many.
+
+    Where there are none, nobody is woken: that would wake this very process, which would look again, for ever.
+    """
     async with review.database.pool.acquire() as connection, connection.transaction():
         rows = await storage.let_leave(connection, AT_ONCE)
         if rows:

@@ -29,7 +29,8 @@ UNDECIDED = "state = 'waiting' AND decided_outcome IS NULL"
 #: Whether the decision on it is the teacher's ($1) to take.
 MINE_TO_DECIDE = f"(NOT for_administrator OR {IS_ADMINISTRATOR})"
 #: Makes an application one that nobody decided on.
-FORGOTTEN = """decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL, batch = NULL, leaves_at = NULL"""
+FORGOTTEN = """
+    decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL, batch = NULL, leaves_at = NULL"""
 
 
 # --- what binding tells ---
@@ -431,6 +432,11 @@ async def find(connection: Connection, teacher_id: str, number: str, document_ha
 
 
 # --- decisions ---
+
+
+async def hold_applications(connection: Connection, binding_ids: Sequence[UUID]) -> None:
+    """Nobody else changes these until the transaction ends; asked for in one order, so that no two deadlock."""
+    await connection.execute("SELECT FROM bindings WHERE id = ANY($1) ORDER BY id FOR UPDATE", binding_ids)
 
 
 async def take_decisions(
