@@ -110,7 +110,7 @@ async def note_refused(review: Review, teacher_id: str, school_id: str | None, a
 
 def _stranger(school_id: str | None, address: str) -> Teacher:
     """Somebody who wants in at a school, for the audit log."""
-    return Teacher("unknown", "", "unknown", school_id or "", "", address)
+    return Teacher("", "", "", school_id or "", "", address)
 
 
 class _Tries:
