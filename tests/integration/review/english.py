@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ENGLISH = {"accept-language": "en-GB,en;q=0.9"}
 CHINESE = re.compile(r"[\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]")
 NAMES = re.compile("王大明|李小美|陳子瑜|王曉明|繼母|班級C-[12]|學校S-1|老師[TA]-[123]")
-#: What may be Chinese: the name of the language, what parents are told in it, and what a choice sends without showing it.
+#: What may be Chinese: the name of the language, what parents are told in it, and what a choice sends unseen.
 TOLD_IN_CHINESE = re.compile(
     r'<(\w+)[^>]* lang="zh-Hant-TW"[^>]*>.*?</\1>|(?<=<input type="radio" name="picked") value="[^"]*"', re.DOTALL
 )
