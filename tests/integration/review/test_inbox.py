@@ -320,7 +320,7 @@ async def test_neighbours_are_those_of_the_filtered_list(review: Review, binding
     first, *_, last = await submit_many(binding, 3, is_contact_shared=True)
     between = await binding.submit(submitted_at=FIRST_MORNING, student_id="ST-usual")
     administrator = as_teacher("A-1")
-    other_class = await binding.submit(class_id="C-2", submitted_at="2026-10-01T08:00:00Z")
+    other_class = await binding.submit(class_id="C-2", student_id="ST-20", submitted_at="2026-10-01T08:00:00Z")
     here = await inbox.place_of(review, administrator, first)
     before, after = await inbox.neighbours(review, administrator, Filter(flagged=True), here)
     assert before is None
