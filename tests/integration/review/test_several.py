@@ -58,7 +58,7 @@ async def test_one_flag_among_them_asks_first_and_approves_nothing(binding: Bind
     answer = await approve(browser, [*usual, flagged])
     assert answer.status_code == 200
     assert "其中 1 件有需要留意的標記" in answer.text
-    assert "聯絡方式曾用於其他家庭" in answer.text
+    assert "其他家庭也用這個聯絡方式" in answer.text
     assert f'href="/applications/{flagged}"' in answer.text
     assert await approved(query) == set()
     carried = re.findall(r'<input type="hidden" name="id" value="([^"]+)">', answer.text)
