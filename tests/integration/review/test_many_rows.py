@@ -15,7 +15,7 @@ import pytest
 from review_service.app import make_review
 from review_service.applications import inbox, storage
 from review_service.applications.inbox import PAGE
-from review_service.applications.storage import MOST_COUNTED
+from review_service.applications.storage import LATEST_CHANGES, MOST_COUNTED
 from review_service.papers import storage as paper_storage
 from review_service.papers import use_cases as papers
 from support import many
@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from shared.database import Connection
 
 ROWS = 100_000
-#: The page, the one row behind it, and what is counted for the badge; a few more for what a filter leaves out.
-MOST_READ = 2 * PAGE + MOST_COUNTED
-READ = "SELECT seq_tup_read AS whole, idx_tup_fetch AS fetched FROM pg_stat_xact_user_tables WHERE relname = 'bindings'"
+#: The page, the one row behind it, and what is counted, for the badge and to see changes; as much again for what a
+#: filter leaves out.
+MOST_READ = 2 * (PAGE + 1 + LATEST_CHANGES + MOST_COUNTED)
+#: Of review's own: binding has a table of that name in the same database.
+READ = """
+    SELECT seq_tup_read AS whole, idx_tup_fetch AS fetched FROM pg_stat_xact_user_tables
+    WHERE relname = 'bindings' AND schemaname = current_schema()
+"""
 
 
 @pytest.fixture
