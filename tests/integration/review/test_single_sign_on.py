@@ -386,6 +386,7 @@ async def test_without_a_provider_there_is_no_way_to_it(dsn: str):
                 "oidc_client_id": "review",
                 "public_url": "https://review.example",
                 "environment": "production",
+                "parents_url": "https://parents.example",
             },
             "https://",
         ),
