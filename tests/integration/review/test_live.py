@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from review_service.app import make_app
 from review_service.applications import decisions
 from review_service.applications.domain import Outcome
 from shared.events import BindingApproved, BindingWithdrawn
+from shared.wakes import Wakes
 from shared.web import watching
 from support.serving import eventually, serving
 from support.streams import Stream, open_stream
@@ -45,6 +47,14 @@ async def url(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     monkeypatch.setattr(watching, "MOST_SECONDS_BETWEEN", 3600)
     async with serving(make_app(settings)) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+async def passing_on(review: Review) -> AsyncIterator[None]:
+    """The process in which the test itself works tells of its commits, as any does."""
+    task = asyncio.create_task(Wakes(review.database).run())
+    yield
+    task.cancel()
 
 
 class Listening:
