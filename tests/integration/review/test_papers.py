@@ -98,6 +98,15 @@ async def test_a_look_at_what_was_sent_back_goes_to_the_audit_log(binding: Bindi
     assert [row["subject"] for row in await query(looks)] == [entry_id]
 
 
+async def test_the_list_of_students_to_choose_from_is_a_look_at_them(browser: AsyncClient, query: Query):
+    looks = "SELECT teacher_id, subject FROM audit WHERE action = 'students.looked-at'"
+    for address in ("/paper/new", "/paper/new?class=C-9"):
+        assert "王大明" not in (await browser.get(address)).text
+    assert await query(looks) == []
+    assert "王大明" in (await browser.get("/paper/new?class=C-1")).text
+    assert [tuple(row) for row in await query(looks)] == [("A-1", "C-1")]
+
+
 async def test_an_entry_for_a_student_who_has_left_can_be_corrected(binding: Binding, browser: AsyncClient):
     page = (await browser.post("/paper/new", data=await form(browser))).headers["location"]
     await binding.class_roster("C-1", {"ST-2": "李小美"}, revision=2)

@@ -72,9 +72,11 @@ async def list_classes(review: Review, administrator: Teacher) -> Sequence[Choic
 
 
 async def list_students(review: Review, administrator: Teacher, class_id: str) -> Sequence[Choice]:
-    """The students of a class of the school; nobody for another one's."""
-    async with review.database.connection() as connection:
+    """The students of a class of the school, which is a look at them for the audit log; nobody for another one's."""
+    async with review.database.transaction() as connection:
         rows = await storage.students(connection, administrator.school_id, class_id)
+        if rows:
+            await note(review, connection, administrator, "students.looked-at", class_id)
     return [Choice(row["id"], _student_name(review, row["id"], row["name"])) for row in rows]
 
 
