@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ACTIONS: Mapping[str, str] = {
     "signed-in": marked("登入"),
     "signed-out": marked("登出"),
+    "signed-out.everywhere": marked("登出所有裝置"),
     "sign-in.refused": marked("登入失敗"),
     "sign-in.locked": marked("登入嘗試過多，暫時鎖定"),
     "account.opened": marked("開立帳號"),
@@ -29,6 +30,7 @@ ACTIONS: Mapping[str, str] = {
     "application.paper-entered": marked("登錄紙本申請"),
     "students.looked-at": marked("查看學生名單"),
     "invitations.printed": marked("列印邀請單"),
+    "custody.looked-at": marked("查看監護註記"),
     "custody.set": marked("設定監護註記"),
     "custody.cleared": marked("清除監護註記"),
     "substitute.named": marked("指定代理教師"),
