@@ -48,7 +48,7 @@ def open_case_of(page: Page, student: Student) -> Page:
 
 def reload_until(page: Page, there: Locator, count: int = 1) -> None:
     """Reload until what was told elsewhere has come here, in so many places."""
-    for _ in range(80):
+    for _ in range(120):
         if there.count() == count:
             return
         page.wait_for_timeout(250)

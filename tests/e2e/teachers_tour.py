@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OWN_PASSWORD = "violet tram over rooftops"
 #: Long enough to look at what is about to leave.
-UNDO_SECONDS = 15
+UNDO_SECONDS = 20
 #: The family whose members apply, and who applies on paper: names that stand in no roster.
 PARENT, ON_PAPER = "林淑芬", "紙本家長"
 #: In each school somebody is still without a way in.
@@ -252,19 +252,21 @@ def decide(tour: Tour) -> None:
     teacher, (approved, _flagged, refused, *_) = tour.teacher, tour.students
     teacher.open(approved)
     address = teacher.path
-    teacher.press("#approve", "done")
-    teacher.go(address)
-    expect(teacher.page.locator(".case-state .state.held")).to_be_visible()
-    teacher.look("case-held")
-    refuse(teacher, refused)
-    teacher.press("#undo", "undone")
-    teacher.see("/?undone=0", "undone-too-late")
-    teacher.see("/?skipped=1", "skipped")
-    refuse(teacher, refused)
-    teacher.go(address)
+    # So that nothing is confirmed before it was looked at.
     with tour.stack.standing_still("binding"):
+        teacher.press("#approve", "done")
+        teacher.go(address)
+        expect(teacher.page.locator(".case-state .state.held")).to_be_visible()
+        teacher.look("case-held")
+        refuse(teacher, refused)
+        teacher.press("#undo", "undone")
+        refuse(teacher, refused)
+        teacher.go(address)
         teacher.wait_for_state("decided")
         teacher.look("case-decided")
+    teacher.see("/?undone=0", "undone-too-late")
+    teacher.see("/?skipped=1", "skipped")
+    teacher.go(address)
     teacher.wait_for_state("approved")
     teacher.look("case-approved")
     teacher.go("/?show=ended")

@@ -391,6 +391,7 @@ def close_account(page: Page, name: str) -> None:
     go_to_room(page, "帳號")
     page.get_by_role("link", name=f"停用 {name}", exact=True).click()
     page.get_by_role("button", name="停用帳號").click()
+    expect(page.get_by_role("status")).to_contain_text(f"已停用 {name} 的帳號")
 
 
 def test_the_qr_code_of_a_parents_form_opens_the_application(shared_stack: Stack, shared_browser: Browser) -> None:
