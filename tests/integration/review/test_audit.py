@@ -431,7 +431,7 @@ async def test_the_administrator_reads_of_the_own_school_newest_first(
     assert [re.sub(r"[\d-]{10} [\d:]{8}", "(time)", line) for line in lines] == [
         "老師A-1 學校管理者 登入 (time) 來自 127.0.0.1",
         "老師T-1 老師 something.new &lt;script&gt; (time) 來自 203.0.113.7",
-        "老師T-1 老師 核准申請 申請 K26-0001 (time) 來自 203.0.113.7",
+        "老師T-1 老師 核准申請 申請 20261120-7K3FQ9 (time) 來自 203.0.113.7",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
+    from starlette.applications import Starlette
     from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
     from review_service.context import Review
     from review_service.settings import Settings
+    from shared.database import Connection
     from support.databases import Clock
 
 WINDOW_SECONDS = 1
@@ -40,15 +43,26 @@ def settings(settings: Settings, vhost: str) -> Settings:
 
 
 @pytest.fixture
-async def url(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """The whole service, running. Nobody looks without a wake, so that what arrives was told."""
+async def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Starlette, str]]:
+    """The whole service, running, and where. Nobody looks without a wake, so that what arrives was told."""
     monkeypatch.setattr(watching, "MOST_SECONDS_BETWEEN", 3600)
-    async with serving(make_app(settings)) as url:
-        yield url
+    app = make_app(settings)
+    async with serving(app) as url:
+        yield app, url
+
+
+@pytest.fixture
+def app(served: tuple[Starlette, str]) -> Starlette:
+    return served[0]
+
+
+@pytest.fixture
+def url(served: tuple[Starlette, str]) -> str:
+    return served[1]
 
 
 class Listening:
-    """Opens streams of teachers at the running service; ``visit`` signs in at another process of it."""
+    """Opens streams of teachers at the running service."""
 
     def __init__(self, url: str, visit: Visit) -> None:
         self._url = url
@@ -143,6 +157,23 @@ async def test_the_decision_is_sent_when_the_window_ends_and_not_at_the_next_pol
     await eventually(has_left, within=WINDOW_SECONDS + 3)
     ((late,),) = await query("SELECT extract(epoch FROM left_at - leaves_at)::float8 FROM bindings")
     assert 0 <= late < 1
+
+
+async def test_while_nothing_is_due_nobody_is_woken(
+    binding: Binding, url: str, review: Review, as_teacher: AsTeacher, monkeypatch: pytest.MonkeyPatch
+):
+    assert url
+    looks: list[object] = []
+    real = decisions.storage.seconds_until_next_leaves
+
+    async def counted(connection: Connection) -> float | None:
+        looks.append(connection)
+        return await real(connection)
+
+    monkeypatch.setattr(decisions.storage, "seconds_until_next_leaves", counted)
+    await decisions.decide(review, as_teacher("T-1"), await binding.submit(), Outcome.APPROVE)
+    await asyncio.sleep(WINDOW_SECONDS / 2)  # a time in which nothing happens is what this is about
+    assert len(looks) <= 4
 
 
 async def test_a_stream_ends_with_its_session(

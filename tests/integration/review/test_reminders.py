@@ -217,10 +217,9 @@ async def test_what_is_due_on_one_day_is_one_message_a_kind_and_reviewer(
 
 
 async def test_what_is_for_the_administrator_and_a_class_without_teachers_are_the_administrators(
-    binding: Binding, review: Review, days: Days, told: Told, query: Query
+    binding: Binding, review: Review, days: Days, told: Told
 ):
-    flagged = await binding.submit(submitted_at=day(0), class_id="C-1")
-    await query("UPDATE bindings SET for_administrator = true WHERE id = $1", flagged)
+    await binding.submit(submitted_at=day(0), class_id="C-1", parent_teacher_ids=["T-2"])
     await binding.submit(submitted_at=day(0), class_id="C-2")
     await binding.tell(binding.teacher("T-3", revision=2, active=False))
     await binding.submit(submitted_at=day(0), class_id="C-unknown")

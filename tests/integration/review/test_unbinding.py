@@ -102,7 +102,7 @@ async def test_what_is_not_bound_is_not_unbound_and_the_page_says_so(
     assert (await browser.get(f"/applications/{id_}/unbind")).headers["location"] == f"/applications/{id_}"
     answer = await browser.post(f"/applications/{id_}/unbind", data={"written": REASON})
     assert answer.status_code == 409
-    assert "這件綁定已經不存在，沒有再次解除。" in answer.text
+    assert "這件綁定已經不存在，不需要解除。" in answer.text
     assert await outbox(query) == []
 
 

@@ -258,3 +258,11 @@ async def test_an_unknown_batch_is_as_good_as_one_that_left(visit: Visit, bindin
     answer = await browser.post(f"/undo/{uuid4()}")
     assert (answer.status_code, answer.headers["location"]) == (303, "/?undone=0")
     assert (await browser.post("/undo/no-batch")).status_code == 404
+
+
+@pytest.mark.usefixtures("binding")
+async def test_looking_for_what_is_due_wakes_nobody(review: Review):
+    # Each commit wakes this worker too: one that committed to look would never rest.
+    review.database.committed.clear()
+    await decisions._let_leave_and_look_ahead(review)
+    assert not review.database.committed.is_set()

@@ -137,7 +137,7 @@ async def not_found(request: Request, _fault: Exception) -> Response:
 
 async def not_yours(request: Request, _fault: Exception) -> Response:
     """A page of the administrator's."""
-    return _problem(request, 403, _("這一頁由學校管理者使用"), _("需要時請洽貴校資訊組長。"))
+    return _problem(request, 403, _("這一頁由學校管理者使用"), _("需要時請洽學校管理者。"))
 
 
 async def too_many(request: Request, error: Exception) -> Response:

@@ -58,11 +58,11 @@ UNDER_WAY_SECONDS = 3600
 #: What is said of a sign-in that failed, and the answer's status.
 FAULTS: dict[type[ReviewError], tuple[str, int]] = {
     SignInRefusedError: (marked("帳號或密碼不正確，請再試一次。"), 422),
-    NotInRosterError: (marked("這個帳號目前沒有對應的在職教師資料，請洽貴校資訊組長。"), 403),
-    AccountClosedError: (marked("這個帳號已由學校停用，請洽貴校資訊組長。"), 403),
-    StartPasswordExpiredError: (marked("起始密碼已過期，請洽貴校資訊組長重新設定。"), 403),
+    NotInRosterError: (marked("這個帳號目前沒有對應的在職教師資料，請洽學校管理者。"), 403),
+    AccountClosedError: (marked("這個帳號已由學校停用，請洽學校管理者。"), 403),
+    StartPasswordExpiredError: (marked("起始密碼已過期，請洽學校管理者重新設定。"), 403),
     SignInNotFinishedError: (marked("單一登入沒有完成，請重新登入。"), 403),
-    IdentityRefusedError: (marked("單一登入傳回的身分資料無法確認，沒有登入。請重試；仍不行時請洽貴校資訊組長。"), 403),
+    IdentityRefusedError: (marked("單一登入傳回的身分資料無法確認，沒有登入。請重試；仍不行時請洽學校管理者。"), 403),
     ProviderAwayError: (marked("單一登入系統目前沒有回應，請稍後再試。"), 503),
 }
 WEAKNESSES = {

@@ -38,6 +38,8 @@ AT_ONCE = 200
 #: Behind the wakes: a clock that was set, a wake that was lost.
 POLL_SECONDS = 5
 AWAY_SECONDS = 1
+#: What another process holds is due all the same, and gone in a moment.
+LEAST_SECONDS = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -140,15 +142,23 @@ async def let_leave_for_ever(review: Review, wakes: Wakes) -> None:
 
 
 async def _let_leave_and_look_ahead(review: Review) -> float:
-    """Let all leave that is due; the seconds until more may be."""
+    """Let all leave that is due; the seconds until more may be.
+
+    It looks before it begins a transaction: one that is committed wakes everybody, this worker too.
+    """
     try:
-        await let_leave(review)
-        async with review.database.connection() as connection:
-            seconds = await storage.seconds_until_next_leaves(connection)
+        if await _seconds_until_next(review) <= 0:
+            await let_leave(review)
+        return max(LEAST_SECONDS, await _seconds_until_next(review))
     except DATABASE_FAULTS as fault:
         log.warning("decisions wait for the database", fault=type(fault).__name__)
         return AWAY_SECONDS
-    return POLL_SECONDS if seconds is None else min(max(seconds, 0), POLL_SECONDS)
+
+
+async def _seconds_until_next(review: Review) -> float:
+    async with review.database.connection() as connection:
+        seconds = await storage.seconds_until_next_leaves(connection)
+    return POLL_SECONDS if seconds is None else min(seconds, POLL_SECONDS)
 
 
 async def let_leave(review: Review) -> int:

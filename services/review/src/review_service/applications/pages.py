@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -83,10 +84,15 @@ async def inbox_page(
         inbox=listed,
         done=await done(request, site, teacher),
         undone=request.query_params.get("undone", ""),
-        skipped=request.query_params.get("skipped", ""),
+        skipped=_skipped(request.query_params.get("skipped", "")),
         sought=sought,
         errors={"sought": _("找不到這個編號的申請，請確認後再試；其他班級或學校的申請不會顯示。")} if not_found else {},
     )
+
+
+def _skipped(told: str) -> int:
+    """How many of several were not decided on; none where the address was not made by us."""
+    return int(told) if re.fullmatch("[0-9]{1,4}", told) else 0
 
 
 async def events(request: Request, site: Site, teacher: Teacher) -> Response:

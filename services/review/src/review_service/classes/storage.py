@@ -107,11 +107,14 @@ async def students_of_class(connection: Connection, class_id: str) -> list[async
     return rows
 
 
-async def teachers_of(connection: Connection, class_ids: list[str]) -> list[asyncpg.Record]:
+async def teachers_of(
+    connection: Connection, class_ids: list[str], *, has_single_sign_on: bool
+) -> list[asyncpg.Record]:
     """Who teaches each class by what ``part``, substitutes of days to come included; sealed ``details``.
 
     ``active`` says whether the roster still has this teacher, at this school. ``is_today`` is False for who gave the
     class away and for substitutes of other days. A teacher of several parts has several rows.
+    ``has_account``: they have a way in, and are not kept out.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         f"""
@@ -128,13 +131,16 @@ async def teachers_of(connection: Connection, class_ids: list[str]) -> list[asyn
             WHERE class_id = ANY($1) AND last_day >= {TODAY}
         )
         SELECT parts.*, teachers.details,
-            EXISTS (SELECT FROM accounts WHERE teacher_id = parts.teacher_id) AS has_account,
+            ($2 OR EXISTS (SELECT FROM accounts WHERE teacher_id = parts.teacher_id))
+                AND NOT EXISTS (SELECT FROM access WHERE teacher_id = parts.teacher_id AND closed_at IS NOT NULL)
+                AS has_account,
             coalesce(teachers.active AND (part IN ('homeroom', 'relieved') OR teachers.school_id = classes.school_id),
                 false) AS active
         FROM parts JOIN classes ON classes.id = class_id LEFT JOIN teachers ON teachers.id = parts.teacher_id
         ORDER BY class_id, part = 'substitute', part = 'relieved', first_day, teacher_id
         """,  # noqa: S608 - constants of ours
         class_ids,
+        has_single_sign_on,
     )
     return rows
 

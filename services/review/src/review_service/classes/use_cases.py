@@ -206,7 +206,7 @@ async def _with_teachers(review: Review, connection: Connection, rows: list[asyn
 
 
 async def _teachers(review: Review, connection: Connection, class_ids: list[str]) -> dict[str, list[TeacherOfClass]]:
-    rows = await storage.teachers_of(connection, class_ids)
+    rows = await storage.teachers_of(connection, class_ids, has_single_sign_on=review.provider is not None)
     return {
         class_id: [_teacher(review, row) for row in of_class]
         for class_id, of_class in groupby(rows, key=lambda row: str(row["class_id"]))
