@@ -28,7 +28,8 @@ def sign_in_on(stack: Stack, page: Page, teacher: Staff) -> Page:
     page.goto(f"{stack.review}/sign-in")
     page.get_by_role("textbox", name="帳號").fill(teacher.username)
     page.get_by_role("textbox", name="密碼").fill(TEACHERS_PASSWORD)
-    page.get_by_role("button", name="登入").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="登入").click()
     return page
 
 

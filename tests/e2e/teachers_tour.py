@@ -270,7 +270,7 @@ def decide(tour: Tour) -> None:
     teacher.wait_for_state("approved")
     teacher.look("case-approved")
     teacher.go("/?show=ended")
-    reload_until(teacher.page, teacher.page.locator(".entry"), 2)
+    reload_until(teacher.page, teacher.page.locator(".entry:has(.refused)"))
     teacher.look("inbox-ended")
     teacher.press(".entry:has(.refused)", "case-refused")
     teacher.see("/?show=ended&state=revoked", "inbox-ended-none")
