@@ -52,7 +52,7 @@ def main() -> None:
         servers.rabbitmq.make_vhost(vhost)
         broker_url = servers.rabbitmq.of_vhost(vhost)
         try:
-            with running_stack(databases, broker_url, Path(logs)) as stack:
+            with running_stack(databases, broker_url, Path(logs), []) as stack:
                 report_services(stack)
                 asyncio.run(report_hop(databases.binding, databases.superuser, broker_url))
         finally:

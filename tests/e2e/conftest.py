@@ -49,15 +49,22 @@ def shared_stack(
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Iterator[Stack]:
-    """Four services for a whole module, which may name its UNDO_SECONDS."""
+    """Four services for a whole module, which may name its UNDO_SECONDS and the staff WITHOUT_ACCOUNT."""
     vhost = f"test-{uuid4().hex[:12]}"
     with ExitStack() as stack:
         databases = stack.enter_context(fresh_databases(servers.postgres, template))
         servers.rabbitmq.make_vhost(vhost)
         stack.callback(servers.rabbitmq.drop_vhost, vhost)
         broker_url, logs = servers.rabbitmq.of_vhost(vhost), tmp_path_factory.mktemp("logs")
-        undo_seconds = getattr(request.module, "UNDO_SECONDS", 1)
-        yield stack.enter_context(running_stack(databases, broker_url, logs, font_folders, undo_seconds=undo_seconds))
+        running = running_stack(
+            databases,
+            broker_url,
+            logs,
+            font_folders,
+            undo_seconds=getattr(request.module, "UNDO_SECONDS", 1),
+            without_account=getattr(request.module, "WITHOUT_ACCOUNT", ()),
+        )
+        yield stack.enter_context(running)
 
 
 @pytest.fixture(scope="module")

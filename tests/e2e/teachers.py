@@ -10,7 +10,9 @@ from e2e.parents import DESK
 from support.stack import TEACHERS_PASSWORD
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from collections.abc import Sequence
+
+    from playwright.sync_api import Browser, Locator, Page
 
     from local_stack.sample_roster import Homeroom, Staff, Student
     from support.stack import Stack
@@ -26,22 +28,33 @@ def sign_in_on(stack: Stack, page: Page, teacher: Staff) -> Page:
     page.goto(f"{stack.review}/sign-in")
     page.get_by_role("textbox", name="帳號").fill(teacher.username)
     page.get_by_role("textbox", name="密碼").fill(TEACHERS_PASSWORD)
-    page.get_by_role("button", name="登入").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="登入").click()
     return page
 
 
 def open_case(stack: Stack, browser: Browser, student: Student) -> Page:
     """The student's waiting application, opened by the homeroom teacher."""
-    page = sign_in_as(stack, browser, student.homeroom.teacher)
+    return open_case_of(sign_in_as(stack, browser, student.homeroom.teacher), student)
+
+
+def open_case_of(page: Page, student: Student) -> Page:
+    """The student's waiting application, opened out of the list at which somebody is."""
     waiting = page.get_by_role("link", name=student.name)
-    for _ in range(40):
-        if waiting.count():
-            break
-        page.wait_for_timeout(250)
-        page.reload()
+    reload_until(page, waiting)
     waiting.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(student.name)
     return page
+
+
+def reload_until(page: Page, there: Locator, count: int = 1) -> None:
+    """Reload until what was told elsewhere has come here, in so many places."""
+    for _ in range(120):
+        if there.count() == count:
+            return
+        page.wait_for_timeout(250)
+        page.reload()
+    expect(there).to_have_count(count)
 
 
 def decide(stack: Stack, browser: Browser, student: Student, *, approve: bool) -> None:
@@ -60,11 +73,7 @@ def decide(stack: Stack, browser: Browser, student: Student, *, approve: bool) -
 def expect_gone_from_inbox(stack: Stack, browser: Browser, student: Student) -> None:
     """Review hears of the withdrawal: the case leaves the inbox."""
     page = sign_in_as(stack, browser, student.homeroom.teacher)
-    for _ in range(40):
-        if not page.get_by_role("link", name=student.name).count():
-            break
-        page.wait_for_timeout(250)
-        page.reload()
+    reload_until(page, page.get_by_role("link", name=student.name), 0)
     expect(page.get_by_text("全部審核完成")).to_be_visible()
     page.context.close()
 
@@ -72,3 +81,9 @@ def expect_gone_from_inbox(stack: Stack, browser: Browser, student: Student) -> 
 def administrator_of(stack: Stack, homeroom: Homeroom) -> Staff:
     staff = stack.roster.staff
     return next(one for one in staff if one.role == "administrator" and one.school is homeroom.school)
+
+
+def class_of(stack: Stack, number: int) -> tuple[Homeroom, Sequence[Student]]:
+    """The ``number``-th class of the roster, with its students."""
+    homeroom = stack.roster.homerooms[number]
+    return homeroom, [student for student in stack.roster.students if student.homeroom is homeroom]

@@ -9,15 +9,13 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.parents import PHONE
-from e2e.teachers import administrator_of, sign_in_as, sign_in_on
+from e2e.teachers import administrator_of, class_of, sign_in_as, sign_in_on
 from support.families import apply, withdraw
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from playwright.sync_api import Browser, Page
 
-    from local_stack.sample_roster import Homeroom, Student
+    from local_stack.sample_roster import Student
     from support.stack import Stack
 
 pytestmark = pytest.mark.e2e
@@ -27,12 +25,6 @@ UNDO_SECONDS = 6
 #: A decision leaves, travels to binding and comes back.
 CONFIRMED_MS = 20_000
 ARRIVES_MS = 15_000
-
-
-def class_of(stack: Stack, number: int) -> tuple[Homeroom, Sequence[Student]]:
-    """The ``number``-th class: each test has its own."""
-    homeroom = stack.roster.homerooms[number]
-    return homeroom, [student for student in stack.roster.students if student.homeroom is homeroom]
 
 
 def entries(page: Page) -> list[str]:

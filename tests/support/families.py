@@ -62,6 +62,14 @@ def withdraw(stack: Stack, family: Family) -> None:
             _do(client, "DELETE", f"/bindings/{binding['id']}")
 
 
+def paper_form(stack: Stack, family: Family) -> bytes:
+    """The form that the family may print, as a PDF."""
+    headers = {"authorization": f"Bearer {family.token}"}
+    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30, headers=headers) as client:
+        application = _do(client, "GET", "/bindings")[0]["application_id"]
+        return client.get(f"/applications/{application}/form").raise_for_status().content
+
+
 def parent_id(serial: int) -> str:
     """The ID number of the ``serial``-th parent."""
     return make_national_id("2", FIRST_SERIAL + serial)

@@ -6,23 +6,27 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asyncpg
 import httpx
 
 from local_stack import sample_roster
 from local_stack.processes import Child, free_port, wait_until
 from local_stack.services import SERVICES
+from support.databases import Clock, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import timedelta
 
     from local_stack.sample_roster import Roster, Student
     from local_stack.services import Service
@@ -45,6 +49,8 @@ class Stack:
     children: dict[str, Child]
     logs: Path
     ready_after: dict[str, float]
+    databases: Databases
+    environments: dict[str, dict[str, str]] = field(repr=False)
 
     @property
     def two_students(self) -> tuple[Student, Student]:
@@ -80,14 +86,47 @@ class Stack:
         wait_until(arrived, within=20, what=f"a code for {contact}")
         return found[0]
 
+    def command(self, service: str, *arguments: str) -> str:
+        """What a service's command says, with the settings of the one that runs."""
+        return _command(_service(service), self.environments[service], *arguments)
+
+    def restart(self, service: str) -> None:
+        """Stop a service and start it again, at the same address."""
+        self.children[service].stop(STOP_SECONDS)
+        self.children[service] = _start(_service(service), self.environments[service], self.logs)
+
+    @contextmanager
+    def standing_still(self, service: str) -> Iterator[None]:
+        """A service that hears nothing and says nothing, for the time of the block."""
+        pid = self.children[service].pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def shift_time(self, by: timedelta) -> None:
+        """Let the time that decides be ``by`` away from now, in every service."""
+        wait_for(Clock(self.databases).shift(by))
+
+    def sql(self, statement: str, *arguments: object) -> object:
+        """Ask what no page tells, or change what no page changes, as time does; the first value of the answer."""
+        return wait_for(_sql(self.databases.superuser, statement, *arguments))
+
 
 @contextmanager
 def running_stack(
-    databases: Databases, broker_url: str, logs: Path, font_folders: Sequence[Path], *, undo_seconds: int = 1
+    databases: Databases,
+    broker_url: str,
+    logs: Path,
+    font_folders: Sequence[Path],
+    *,
+    undo_seconds: int = 1,
+    without_account: Collection[str] = (),
 ) -> Iterator[Stack]:
     """Start everything, as ``make up`` does; yields when all four services are ready.
 
-    A teacher's decision leaves after ``undo_seconds``.
+    A teacher's decision leaves after ``undo_seconds``. Staff ``without_account``, by id, have no local account.
     """
     ports = {service.name: free_port() for service in SERVICES}
     at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
@@ -108,20 +147,38 @@ def running_stack(
         for service in SERVICES
     }
     roster = sample_roster.make_roster()
-    _load(environments, roster, logs / "roster")
+    _load(environments, roster, logs / "roster", without_account)
     with ExitStack() as stack:
         children: dict[str, Child] = {}
         ready_after: dict[str, float] = {}
         for service, environment in environments.items():
-            command = [_program(service), "serve"]
-            child = Child(service.name, command, logs / f"{service.name}.log", environment=environment)
-            stack.callback(child.stop, STOP_SECONDS)
-            children[service.name] = child
             # One after the other, so that each one's time is its own.
             began = time.monotonic()
-            wait_until(partial(_is_ready, at[service.name]), within=READY_SECONDS, what=service.name, children=[child])
+            children[service.name] = _start(service, environment, logs)
+            # Whichever process it is by then.
+            stack.callback(lambda name: children[name].stop(STOP_SECONDS), service.name)
             ready_after[service.name] = time.monotonic() - began
-        yield Stack(**at, roster=roster, children=children, logs=logs, ready_after=ready_after)
+        yield Stack(
+            **at,
+            roster=roster,
+            children=children,
+            logs=logs,
+            ready_after=ready_after,
+            databases=databases,
+            environments={service.name: environment for service, environment in environments.items()},
+        )
+
+
+def _start(service: Service, environment: dict[str, str], logs: Path) -> Child:
+    """The service's process, once it is ready."""
+    child = Child(service.name, [_program(service), "serve"], logs / f"{service.name}.log", environment=environment)
+    address = f"http://127.0.0.1:{environment[service.variable('port')]}"
+    try:
+        wait_until(partial(_is_ready, address), within=READY_SECONDS, what=service.name, children=[child])
+    except BaseException:
+        child.stop(STOP_SECONDS)
+        raise
+    return child
 
 
 def _environment(
@@ -135,10 +192,14 @@ def _environment(
     return dict(os.environ) | {service.variable(name): value for name, value in settings.items()}
 
 
-def _load(environments: dict[Service, dict[str, str]], roster: Roster, folder: Path) -> None:
+def _load(
+    environments: dict[Service, dict[str, str]], roster: Roster, folder: Path, without_account: Collection[str]
+) -> None:
     sample_roster.write(roster, folder)
     accounts = io.StringIO()
-    csv.writer(accounts).writerows((person.id, person.username, TEACHERS_PASSWORD) for person in roster.staff)
+    csv.writer(accounts).writerows(
+        (person.id, person.username, TEACHERS_PASSWORD) for person in roster.staff if person.id not in without_account
+    )
     for service, environment in environments.items():
         if service.name == "binding":
             _command(service, environment, "roster", "import", str(folder))
@@ -146,11 +207,24 @@ def _load(environments: dict[Service, dict[str, str]], roster: Roster, folder: P
             _command(service, environment, "account", "open-many", "--keep-password", said=accounts.getvalue())
 
 
-def _command(service: Service, environment: dict[str, str], *arguments: str, said: str = "") -> None:
+def _command(service: Service, environment: dict[str, str], *arguments: str, said: str = "") -> str:
     done = subprocess.run(  # noqa: S603 - our own programs
         [_program(service), *arguments], check=False, capture_output=True, text=True, input=said, env=environment
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+async def _sql(dsn: str, statement: str, *arguments: object) -> object:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(statement, *arguments)
+    finally:
+        await connection.close()
+
+
+def _service(name: str) -> Service:
+    return next(service for service in SERVICES if service.name == name)
 
 
 def _program(service: Service) -> str:

@@ -57,7 +57,8 @@ async function fetched() {
 
 function show(page) {
   const fresh = page.getElementById("live");
-  if (!fresh || fresh.dataset.version === live.dataset.version) return;
+  if (!fresh) return location.reload(); // it has become another page: a form to be corrected
+  if (fresh.dataset.version === live.dataset.version) return;
   if (stale && fresh.dataset.change !== live.dataset.change) stale.hidden = false;
   const focused = live.contains(document.activeElement) ? document.activeElement : null;
   const ticked = new Set([...live.querySelectorAll("input[name=id]:checked")].map((box) => box.value));
