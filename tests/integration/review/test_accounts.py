@@ -261,8 +261,11 @@ async def test_a_closed_account_is_out_at_once_and_comes_back_when_it_is_opened_
     assert (await administrator.post("/staff/T-1/reset")).headers["location"] == "/staff"
     await administrator.post("/staff/T-1/reopen")
     assert (await sign_in(teacher, "user-t-1", PASSWORD)).status_code == 303
-    done = [action for who, action, _ in await actions(query) if who == "A-1"]
-    assert done == ["signed-in", "account.closed", "account.reopened"]
+    noted = await actions(query)
+    assert [action for who, action, _ in noted if who == "A-1"] == ["signed-in", "account.closed", "account.reopened"]
+    # With the right password as with a wrong one.
+    assert noted.count(("", "sign-in.refused", "T-1")) == 2
+    assert "未登入的人" in (await administrator.get("/audit")).text
 
 
 async def test_an_administrator_cannot_close_or_reset_the_own_account(

@@ -117,7 +117,7 @@ async def test_what_is_the_same_what_differs_and_what_is_missing_is_told_in_word
         "班級": "≠班級C-2 不同",
         "家長": "≠王曉民 不同",
         "關係": "家長",
-        "身分證字號": "✓相同 （相同）",
+        "身分證字號": "✓字號 （相同）",
         "電子郵件": "≠ot***@example.com 不同",
         "電話": "沒有紀錄",
     }
@@ -141,7 +141,7 @@ async def test_a_record_that_says_the_same_is_ticked(binding: Binding, visit: Vi
         "班級": "✓班級C-1 （相同）",
         "家長": "✓王曉明 （相同）",
         "關係": "監護人",
-        "身分證字號": "≠另一個字號 不同",
+        "身分證字號": "≠字號 不同",
         "電子郵件": "✓wa***@example.com （相同）",
         "電話": "✓09*****678 （相同）",
     }

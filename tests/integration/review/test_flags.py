@@ -204,5 +204,5 @@ async def test_a_flag_is_told_in_words_on_the_list_and_on_the_page(binding: Bind
     browser = await visit("T-1")
     for address in ("/", f"/applications/{id_}"):
         page = (await browser.get(address)).text
-        for words in ("第三位以上的家長", "同一關係已有人申請", "聯絡方式曾用於其他家庭"):
+        for words in ("三位以上家長申請", "同一關係已有人申請", "其他家庭也用這個聯絡方式"):
             assert words in page

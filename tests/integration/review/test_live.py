@@ -16,6 +16,7 @@ from review_service.app import make_app
 from review_service.applications import decisions
 from review_service.applications.domain import Outcome
 from shared.events import BindingApproved, BindingWithdrawn
+from shared.wakes import Wakes
 from shared.web import watching
 from support.serving import eventually, serving
 from support.streams import Stream, open_stream
@@ -59,6 +60,14 @@ def app(served: tuple[Starlette, str]) -> Starlette:
 @pytest.fixture
 def url(served: tuple[Starlette, str]) -> str:
     return served[1]
+
+
+@pytest.fixture(autouse=True)
+async def passing_on(review: Review) -> AsyncIterator[None]:
+    """The process in which the test itself works tells of its commits, as any does."""
+    task = asyncio.create_task(Wakes(review.database).run())
+    yield
+    task.cancel()
 
 
 class Listening:

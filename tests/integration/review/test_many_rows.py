@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -15,6 +16,8 @@ from review_service.app import make_review
 from review_service.applications import inbox, storage
 from review_service.applications.inbox import PAGE
 from review_service.applications.storage import MOST_COUNTED
+from review_service.papers import storage as paper_storage
+from review_service.papers import use_cases as papers
 from support import many
 
 if TYPE_CHECKING:
@@ -74,6 +77,14 @@ async def test_pages_neighbours_and_look_ups_read_what_they_show(full: Review, m
     for watchers in (["T-1"], ["A-1"], [f"T-{number}" for number in range(1, 501)]):
         assert await read_by(full, partial(look_up, full, watchers), monkeypatch) <= MOST_READ * len(watchers)
     assert await read_by(full, partial(judge, full), monkeypatch) <= 10
+    await enter_papers(full, 20)
+    assert await read_by(full, partial(papers.list_entries, full, many.ADMINISTRATOR), monkeypatch) <= 20
+
+
+async def enter_papers(review: Review, count: int) -> None:
+    async with review.database.transaction() as connection:
+        for _ in range(count):
+            await paper_storage.add(connection, uuid4(), "S-1", "ST-7", "A-1", "")
 
 
 async def look_up(review: Review, watchers: list[str]) -> None:

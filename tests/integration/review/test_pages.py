@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from integration.review.english import assert_english, in_english
 from review_service.applications import decisions, inbox
 from review_service.applications.domain import LONGEST_REASON, Outcome
 from review_service.applications.reasons import COMMON_REASONS
@@ -15,7 +16,6 @@ from shared.events import BindingApproved, BindingRefused, BindingWithdrawn, Dec
 from shared.web.middleware import LANGUAGE_COOKIE
 
 if TYPE_CHECKING:
-    from httpx import AsyncClient
     from tests.integration.review.conftest import AsTeacher, Binding, Query, Visit
 
     from review_service.context import Review
@@ -183,29 +183,6 @@ async def test_no_page_has_inline_script_or_style(binding: Binding, visit: Visit
 
 # --- the reader's language ---
 
-ENGLISH = {"accept-language": "en-GB,en;q=0.9"}
-CHINESE = re.compile(r"[\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]")
-NAMES = re.compile("王大明|王曉明|繼母|班級C-1|學校S-1|老師T-[12]")
-#: What may be Chinese: the name of the language, and what parents are told in it.
-TOLD_IN_CHINESE = re.compile(r'<(\w+)[^>]* lang="zh-Hant-TW"[^>]*>.*?</\1>', re.DOTALL)
-
-
-def chinese_left_on(page: str) -> list[str]:
-    """The lines with Chinese in them that is no name, and is not marked as Chinese either."""
-    text = NAMES.sub("", TOLD_IN_CHINESE.sub("", page))
-    return [line.strip() for line in text.splitlines() if CHINESE.search(line)]
-
-
-def assert_english(page: str) -> None:
-    assert '<html lang="en">' in page
-    assert chinese_left_on(page) == []
-
-
-async def in_english(visit: Visit, teacher: str = "") -> AsyncClient:
-    browser = await visit(teacher)
-    browser.headers.update(ENGLISH)
-    return browser
-
 
 async def test_every_page_is_english_for_who_reads_english(
     binding: Binding, visit: Visit, review: Review, as_teacher: AsTeacher
@@ -337,7 +314,7 @@ async def test_another_language_loses_no_half_written_refusal_and_decides_nothin
     answer = await browser.post(f"/applications/{id_}/refuse", data=form)
     assert answer.status_code == 200
     assert_english(answer.text.replace(f"請{MARKUP}用".replace("<", "&lt;").replace(">", "&gt;"), ""))
-    assert '<details class="refuse" open>' in answer.text
+    assert '<details class="refuse" id="refuse" open>' in answer.text
     assert 'value="簽名無法辨識，請重新簽名" checked' in answer.text
     assert "請&lt;script&gt;alert(1)&lt;/script&gt;用</textarea>" in answer.text
     assert browser.cookies[LANGUAGE_COOKIE] == "en"
@@ -356,7 +333,7 @@ async def test_another_language_before_a_refusal_was_begun_leads_back_to_the_app
     assert (answer.status_code, answer.headers["location"]) == (303, f"/applications/{id_}")
     page = (await browser.get(f"/applications/{id_}")).text
     assert_english(page)
-    assert '<details class="refuse">' in page
+    assert '<details class="refuse" id="refuse">' in page
 
 
 async def test_a_sign_in_in_another_language_keeps_the_name_and_the_way_but_no_password(visit: Visit):

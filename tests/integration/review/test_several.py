@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 async def approve(browser: AsyncClient, ids: Iterable[object], how: str = "ask") -> Response:
-    return await browser.post("/approve", data={"id": [str(id_) for id_ in ids], "how": how})
+    all_ids = [str(id_) for id_ in ids]
+    return await browser.post(
+        "/approve", data={"id": all_ids, "how": how, "confirmed": all_ids if how == "all" else []}
+    )
 
 
 async def approved(query: Query) -> set[UUID]:
@@ -55,7 +58,7 @@ async def test_one_flag_among_them_asks_first_and_approves_nothing(binding: Bind
     answer = await approve(browser, [*usual, flagged])
     assert answer.status_code == 200
     assert "其中 1 件有需要留意的標記" in answer.text
-    assert "聯絡方式曾用於其他家庭" in answer.text
+    assert "其他家庭也用這個聯絡方式" in answer.text
     assert f'href="/applications/{flagged}"' in answer.text
     assert await approved(query) == set()
     carried = re.findall(r'<input type="hidden" name="id" value="([^"]+)">', answer.text)
@@ -65,6 +68,25 @@ async def test_one_flag_among_them_asks_first_and_approves_nothing(binding: Bind
     assert await approved(query) == set(usual)
     await approve(browser, carried, "all")
     assert await approved(query) == {*usual, flagged}
+
+
+async def test_what_becomes_unusual_after_the_question_is_asked_about_again(
+    binding: Binding, visit: Visit, query: Query
+):
+    (usual,) = await submit(binding, 1)
+    (flagged,) = await submit(binding, 1, is_contact_shared=True)
+    browser = await visit("A-1")
+    asked = await approve(browser, [usual, flagged])
+    confirmed = re.findall(r'name="confirmed" value="([^"]+)"', asked.text)
+    assert confirmed == [str(flagged)]
+    await query("UPDATE bindings SET flags = '{third_guardian}' WHERE id = $1", usual)
+    form = {"id": [str(usual), str(flagged)], "how": "all"}
+    answer = await browser.post("/approve", data=form | {"confirmed": confirmed})
+    assert "其中 2 件有需要留意的標記" in answer.text
+    assert await approved(query) == set()
+    confirmed = re.findall(r'name="confirmed" value="([^"]+)"', answer.text)
+    await browser.post("/approve", data=form | {"confirmed": confirmed})
+    assert await approved(query) == {usual, flagged}
 
 
 async def test_where_all_have_flags_there_is_nothing_to_approve_without_them(
@@ -129,9 +151,13 @@ async def test_two_teachers_who_approve_the_same_several_share_them(
     binding: Binding, query: Query, review: Review, as_teacher: AsTeacher
 ):
     several = await submit(binding, 20)
+    # In opposite orders, again and again: whoever takes them as they come waits for the other for ever.
     results = await asyncio.gather(
-        decisions.approve_all(review, as_teacher("T-1"), several),
-        decisions.approve_all(review, as_teacher("T-2"), several[::-1]),
+        *(
+            decisions.approve_all(review, as_teacher(who), ids)
+            for _ in range(3)
+            for who, ids in (("T-1", several), ("T-2", several[::-1]))
+        )
     )
     assert sum(count for _, count in results) == 20
     assert await approved(query) == set(several)

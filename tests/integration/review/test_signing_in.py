@@ -126,7 +126,7 @@ async def test_a_name_has_so_many_tries_from_one_address_and_then_waits(
     assert 0 < int(answer.headers["retry-after"]) <= 15 * 60
     assert "請在 15 分鐘後再試" in answer.text
     actions = [(row["teacher_id"], row["action"], row["subject"]) for row in await query("SELECT * FROM audit")]
-    assert actions[1:] == [("unknown", "sign-in.refused", "T-1")] * 3 + [("unknown", "sign-in.locked", "T-1")]
+    assert actions[1:] == [("", "sign-in.refused", "T-1")] * 3 + [("", "sign-in.locked", "T-1")]
     await move_clock(review, 16)
     assert (await sign_in(browser, "lin", PASSWORD)).status_code == 303
 
@@ -218,6 +218,17 @@ async def test_idleness_ends_a_session(visit: Visit, review: Review, minutes: in
     browser = await visit("T-1")
     await move_clock(review, minutes)
     assert (await browser.get("/")).status_code == status
+
+
+@pytest.mark.parametrize(("mode", "status"), [("navigate", 200), ("cors", 303), ("same-origin", 303)])
+@pytest.mark.usefixtures("binding")
+async def test_a_page_that_renews_itself_keeps_no_session_alive(visit: Visit, review: Review, mode: str, status: int):
+    browser = await visit("T-1")
+    for minutes in (20, 25):
+        await move_clock(review, minutes)
+        assert (await browser.get("/", headers={"sec-fetch-mode": mode})).status_code == 200
+    await move_clock(review, 50)
+    assert (await browser.get("/", headers={"sec-fetch-mode": mode})).status_code == status
 
 
 @pytest.mark.usefixtures("binding")

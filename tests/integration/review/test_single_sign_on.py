@@ -218,7 +218,7 @@ async def test_who_left_the_school_does_not_come_in(browse: Browse, binding: Bin
 
 
 @pytest.mark.usefixtures("lin")
-async def test_a_closed_account_is_closed_for_single_sign_on_too(browse: Browse, review: Review):
+async def test_a_closed_account_is_closed_for_single_sign_on_too(browse: Browse, review: Review, query: Query):
     browser = browse()
     await sign_in(browser, "lin")
     await staff.close(review, OPERATOR, "T-1")
@@ -226,6 +226,8 @@ async def test_a_closed_account_is_closed_for_single_sign_on_too(browse: Browse,
     answer = await sign_in(browser, "lin")
     assert answer.status_code == 403
     assert "這個帳號已由學校停用" in answer.text
+    refused = await query("SELECT teacher_id, school_id, subject FROM audit WHERE action = 'sign-in.refused'")
+    assert [tuple(row) for row in refused] == [("", "S-1", "T-1")]
     await staff.reopen(review, OPERATOR, "T-1")
     assert (await sign_in(browser, "lin")).status_code == 303
 
@@ -384,6 +386,7 @@ async def test_without_a_provider_there_is_no_way_to_it(dsn: str):
                 "oidc_client_id": "review",
                 "public_url": "https://review.example",
                 "environment": "production",
+                "parents_url": "https://parents.example",
             },
             "https://",
         ),

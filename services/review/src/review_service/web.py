@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 from urllib.parse import urlencode
+from uuid import UUID
 
+import asyncpg
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
@@ -77,7 +79,7 @@ def signed_in(handler: Handler, *, before_change: bool = False) -> Callable[[Req
     async def guarded(request: Request) -> Response:
         here = site(request)
         token = request.cookies.get(here.cookie, "")
-        teacher = await accounts.recognise(here.review, token, client_address(request))
+        teacher = await accounts.recognise(here.review, token, client_address(request), is_used=_is_visit(request))
         if teacher is None:
             return await _send_to_sign_in(request, here, token)
         if teacher.must_change and not before_change:
@@ -85,6 +87,11 @@ def signed_in(handler: Handler, *, before_change: bool = False) -> Callable[[Req
         return await handler(request, here, teacher)
 
     return guarded
+
+
+def _is_visit(request: Request) -> bool:
+    """Whether a person asks (Fetch Metadata): a page that renews itself in an empty room keeps no session alive."""
+    return request.headers.get("sec-fetch-mode", "navigate") == "navigate"
 
 
 async def _send_to_sign_in(request: Request, here: Site, token: str) -> Response:
@@ -126,6 +133,8 @@ def problem_handlers() -> dict[int | type[Exception], ExceptionHandler]:
         NotFoundError: not_found,
         ForbiddenError: not_yours,
         TooManyTriesError: too_many,
+        # An id with a NUL in it: PostgreSQL has no such text, so nobody has it.
+        asyncpg.CharacterNotInRepertoireError: not_found,
         **dict.fromkeys(DATABASE_FAULTS, unavailable),
     }
 
@@ -203,3 +212,11 @@ async def fields(request: Request) -> Mapping[str, str]:
     """The form's text fields; a file in one of them is as good as nothing."""
     async with request.form() as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def known_uuid(text: str) -> UUID | None:
+    """The UUID that a text is, if it is one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -68,6 +68,7 @@ class Provider:
         self.name = name
         self._description: Json = {}
         self._known_at = 0.0
+        self._failures = 0
         self._one_at_a_time = asyncio.Lock()
 
     async def sign_in_address(self, state: str, nonce: str, verifier: str) -> str:
@@ -171,19 +172,28 @@ class Provider:
     # --- what the provider answers ---
 
     async def _describe(self) -> Json:
-        """The discovery document (OpenID Connect Discovery 1.0); an old one where the provider is away just now."""
+        """The discovery document (OpenID Connect Discovery 1.0); an old one where the provider is away just now.
+
+        Whoever waited while another asked in vain does not ask again: a school that signs in would queue for minutes.
+        """
+        failures = self._failures
         async with self._one_at_a_time:
-            if self._description and time.monotonic() - self._known_at < FRESH_SECONDS:
-                return self._description
-            try:
-                found = await self._get(f"{self.client.issuer.rstrip('/')}/.well-known/openid-configuration")
-                self._check_description(found)
-            except ProviderAwayError:
-                if not self._description:
-                    raise
-                return self._description
+            is_fresh = self._description and time.monotonic() - self._known_at < FRESH_SECONDS
+            if not is_fresh and failures == self._failures:
+                await self._renew()
+            if not self._description:
+                raise ProviderAwayError
+            return self._description
+
+    async def _renew(self) -> None:
+        """Ask for the discovery document; what is known stays where the provider is away."""
+        try:
+            found = await self._get(f"{self.client.issuer.rstrip('/')}/.well-known/openid-configuration")
+            self._check_description(found)
+        except ProviderAwayError:
+            self._failures += 1
+        else:
             self._description, self._known_at = found, time.monotonic()
-            return found
 
     def _check_description(self, found: Json) -> None:
         if found.get("issuer") != self.client.issuer:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from review_service.accounts import storage
 from review_service.accounts.domain import Way
-from review_service.accounts.use_cases import TOKEN_BYTES, make_teacher, open_session
+from review_service.accounts.use_cases import TOKEN_BYTES, make_teacher, note_refused, open_session
 from review_service.errors import (
     AccountClosedError,
     IdentityRefusedError,
@@ -81,6 +81,9 @@ async def finish(review: Review, answer: Mapping[str, str], mark: str, browser: 
     claim = review.settings.oidc_claim
     claims = await provider.identify(answer, under_way.nonce, under_way.verifier, claim)
     row = await _find_teacher(review, claims)
+    if row["is_closed"]:
+        await note_refused(review, row["id"], row["school_id"], browser.address)
+        raise AccountClosedError
     teacher = make_teacher(review, row, browser.address)
     async with review.database.transaction() as connection:
         return await open_session(review, connection, teacher, Way.SINGLE_SIGN_ON, browser.token), under_way.next
@@ -97,7 +100,7 @@ async def _take(review: Review, state: str, mark: str) -> Secrets:
 
 
 async def _find_teacher(review: Review, claims: Mapping[str, Any]) -> asyncpg.Record:
-    """The one active teacher whom the claim names. Raises NotInRosterError, AccountClosedError."""
+    """The one active teacher whom the claim names. Raises NotInRosterError, IdentityRefusedError."""
     value = claims.get(review.settings.oidc_claim)
     if not isinstance(value, str) or not value:
         raise NotInRosterError
@@ -108,8 +111,6 @@ async def _find_teacher(review: Review, claims: Mapping[str, Any]) -> asyncpg.Re
             rows = await storage.teachers_called(connection, email_hashes=_email_hashes(review, value, claims))
     if len(rows) != 1:
         raise NotInRosterError
-    if rows[0]["is_closed"]:
-        raise AccountClosedError
     return rows[0]
 
 

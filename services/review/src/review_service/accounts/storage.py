@@ -129,11 +129,13 @@ async def open_session(
     )
 
 
-async def touch_session(connection: Connection, token_hashes: list[str], idle: timedelta) -> asyncpg.Record | None:
-    """The teacher of a living session, which this use keeps alive; None when it is over, or the teacher is out."""
+async def touch_session(
+    connection: Connection, token_hashes: list[str], idle: timedelta, *, is_used: bool
+) -> asyncpg.Record | None:
+    """The teacher of a living session, which a use keeps alive; None when it is over, or the teacher is out."""
     return await connection.fetchrow(
         f"""
-        UPDATE sessions SET seen_at = present()
+        UPDATE sessions SET seen_at = CASE WHEN $3 THEN present() ELSE seen_at END
         FROM {TEACHER_TABLES} LEFT JOIN accounts ON accounts.teacher_id = teachers.id
         WHERE token_hash = ANY($1) AND sessions.expires_at > present() AND seen_at > present() - $2::interval
             AND teachers.id = sessions.teacher_id AND teachers.active AND NOT {IS_CLOSED.format("teachers.id")}
@@ -141,6 +143,7 @@ async def touch_session(connection: Connection, token_hashes: list[str], idle: t
         """,  # noqa: S608 - constants of ours
         token_hashes,
         idle,
+        is_used,
     )
 
 

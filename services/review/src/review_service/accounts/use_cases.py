@@ -84,19 +84,33 @@ async def sign_in(review: Review, username: str, password: str, browser: Browser
     if not await review.passwords.verify(stored, domain.normal_password(password)) or not account:
         await _note_refusal(review, tries, account, browser.address)
         raise SignInRefusedError
-    _check_may_enter(account)
+    await _check_may_enter(review, account, browser.address)
     token = await _enter(review, account, tries, browser)
     return SignedIn(token, tries.known_device())
 
 
-def _check_may_enter(account: asyncpg.Record) -> None:
+async def _check_may_enter(review: Review, account: asyncpg.Record, address: str) -> None:
     """What is only told to who knows the password."""
-    if account["id"] is None:
-        raise NotInRosterError
-    if account["is_closed"]:
-        raise AccountClosedError
-    if account["is_expired"]:
-        raise StartPasswordExpiredError
+    hindrances = {
+        NotInRosterError: account["id"] is None,
+        AccountClosedError: account["is_closed"],
+        StartPasswordExpiredError: account["is_expired"],
+    }
+    for error, is_true in hindrances.items():
+        if is_true:
+            await note_refused(review, account["teacher_id"], account["school_id"], address)
+            raise error
+
+
+async def note_refused(review: Review, teacher_id: str, school_id: str | None, address: str) -> None:
+    """Somebody was not let in as this teacher."""
+    async with review.database.transaction() as connection:
+        await note(review, connection, _stranger(school_id, address), "sign-in.refused", teacher_id)
+
+
+def _stranger(school_id: str | None, address: str) -> Teacher:
+    """Somebody who wants in at a school, for the audit log."""
+    return Teacher("", "", "", school_id or "", "", address)
 
 
 class _Tries:
@@ -169,7 +183,7 @@ async def _note_refusal(review: Review, tries: _Tries, account: asyncpg.Record |
         full = [of for of in tries.of_name if not await rate_limits.left(connection, [of])]
         if account is None:
             return
-        stranger = Teacher("unknown", "", "unknown", account["school_id"] or "", "", address)
+        stranger = _stranger(account["school_id"], address)
         await note(review, connection, stranger, "sign-in.refused", account["teacher_id"])
         if full:
             await storage.set_lock(connection, account["teacher_id"], max(limit.window for limit, _ in full))
@@ -220,11 +234,14 @@ async def sign_out_everywhere(review: Review, teacher: Teacher) -> None:
         await note(review, connection, teacher, "signed-out.everywhere", teacher.id)
 
 
-async def recognise(review: Review, token: str, address: str) -> Teacher | None:
-    """Who is signed in with this token, at this client address; None when the session is over."""
+async def recognise(review: Review, token: str, address: str, *, is_used: bool = True) -> Teacher | None:
+    """Who is signed in with this token, at this client address; None when the session is over.
+
+    ``is_used``: that a person asks, which keeps the session alive.
+    """
     idle = review.settings.sign_in_policy().idle
     async with review.database.connection() as connection:
-        row = await storage.touch_session(connection, review.hashes.digests("session", token), idle)
+        row = await storage.touch_session(connection, review.hashes.digests("session", token), idle, is_used=is_used)
     return make_teacher(review, row, address, must_change=row["must_change"]) if row else None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from starlette.routing import Route
 
@@ -21,12 +20,14 @@ from review_service.errors import (
     ReasonTooLongError,
     WithdrawnError,
 )
-from review_service.web import FORM, administrator, fields, see, signed_in
+from review_service.web import FORM, administrator, fields, known_uuid, see, signed_in
 from review_service.words import LANGUAGES, _
 from shared.languages import current_language, known_language, speaking
 from shared.web.language_choice import in_language, remember_language
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -74,11 +75,13 @@ async def approve_several(request: Request, site: Site, teacher: Teacher) -> Res
         return see("/")
     wanted = Filter.parse(request.query_params)
     async with request.form() as form:
-        ticked = dict.fromkeys(id_ for id_ in map(_uuid, form.getlist("id")) if id_ is not None)
-        how = form.get("how")
+        ticked = dict.fromkeys(id_ for id_ in map(known_uuid, map(str, form.getlist("id"))) if id_ is not None)
+        how, confirmed = form.get("how"), set(form.getlist("confirmed"))
     entries = await inbox.pick(site.review, teacher, list(ticked)[: inbox.PAGE])
     unusual = [entry for entry in entries if entry.is_unusual]
-    if unusual and how not in {"all", "usual"}:
+    # What has become unusual since the question was asked is asked about as well.
+    is_confirmed = how == "usual" or (how == "all" and confirmed.issuperset(str(entry.id) for entry in unusual))
+    if unusual and not is_confirmed:
         return site.pages.render(
             "approve_several.html", teacher=teacher, entries=entries, unusual=unusual, query=wanted.query()
         )
@@ -175,10 +178,3 @@ def _reason_message(error: Exception) -> str:
 def _address(request: Request) -> str:
     """The application's page, in the list that it was opened from."""
     return f"/applications/{request.path_params['id']}{Filter.parse(request.query_params).query()}"
-
-
-def _uuid(text: object) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None

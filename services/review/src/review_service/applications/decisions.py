@@ -23,6 +23,7 @@ from review_service.errors import (
 from shared import outbox
 from shared.database import DATABASE_FAULTS
 from shared.events import DecisionMade, DecisionReason, UnbindingDecided
+from shared.sealing import UnsealError
 from shared.wakes import happens
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ async def _take(
     reasons = [review.store.seal(reason, place(id_, "reason")) if reason else None for id_ in binding_ids]
     undo_for = timedelta(seconds=review.settings.undo_seconds)
     async with review.database.transaction() as connection:
+        await storage.hold_applications(connection, binding_ids)
         taken = await storage.take_decisions(
             connection, teacher.id, binding_ids, outcome, reasons, batch=batch, undo=undo_for
         )
@@ -162,18 +164,24 @@ async def _seconds_until_next(review: Review) -> float:
 
 
 async def let_leave(review: Review) -> int:
-    """Tell binding of the decisions that are due; how many."""
+    """Tell binding of the decisions that are due; how many were. One that cannot be read holds back no other."""
     async with review.database.transaction() as connection:
         rows = await storage.let_leave(connection, AT_ONCE)
-        if rows:
-            await outbox.record(connection, *(_decision_made(review, row) for row in rows))
+        events = [event for row in rows if (event := _decision_made(review, row))]
+        if events:
+            await outbox.record(connection, *events)
     if rows:
-        log.info("decisions left", count=len(rows))
+        log.info("decisions left", count=len(events))
     return len(rows)
 
 
-def _decision_made(review: Review, row: asyncpg.Record) -> Event:
-    reason = review.store.unseal(row["reason"], place(row["id"], "reason")) if row["reason"] else ""
+def _decision_made(review: Review, row: asyncpg.Record) -> Event | None:
+    """The event; None, which an operator reads of, where the reason was sealed with a key that is gone."""
+    try:
+        reason = review.store.unseal(row["reason"], place(row["id"], "reason")) if row["reason"] else ""
+    except UnsealError:
+        log.error("a decision's reason cannot be opened: its key is missing", binding=str(row["id"]))  # noqa: TRY400 - the text says all
+        return None
     event = DecisionMade.of("review", row["id"], outcome=row["decided_outcome"], decided_by=row["decided_by"])
     return event.sealed(review.to_binding, for_binding=DecisionReason(reason=reason))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from starlette.routing import Route
 
@@ -15,12 +14,14 @@ from review_service.applications.inbox import Filter
 from review_service.applications.live import Watcher
 from review_service.applications.reasons import COMMON_REASONS, list_reasons
 from review_service.errors import NotFoundError
-from review_service.web import FORM, fields, see, signed_in
+from review_service.web import FORM, fields, known_uuid, see, signed_in
 from review_service.words import _
 from shared.languages import SOURCE
 from shared.web.streams import StateStream
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -179,8 +180,5 @@ async def application_page(
 
 async def done(request: Request, site: Site, teacher: Teacher) -> Done | None:
     """The decisions that led to this page. The address has their batch only: it stays in the browser's history."""
-    try:
-        batch = UUID(request.query_params.get("done", ""))
-    except ValueError:
-        return None
-    return await decisions.recall(site.review, teacher, batch)
+    batch = known_uuid(request.query_params.get("done", ""))
+    return await decisions.recall(site.review, teacher, batch) if batch else None

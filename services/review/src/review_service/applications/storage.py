@@ -28,6 +28,9 @@ ENTITLED = f"""
 UNDECIDED = "state = 'waiting' AND decided_outcome IS NULL"
 #: Whether the decision on it is the teacher's ($1) to take.
 MINE_TO_DECIDE = f"(NOT for_administrator OR {IS_ADMINISTRATOR})"
+#: Makes an application one that nobody decided on.
+FORGOTTEN = """
+    decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL, batch = NULL, leaves_at = NULL"""
 
 
 # --- what binding tells ---
@@ -89,11 +92,10 @@ async def save_submission(
 async def forget_decision(connection: Connection, binding_id: UUID, version: int) -> None:
     """Binding tells of a later submission than the one that was decided on: no decision on that counts any more."""
     await connection.execute(
-        """
-        UPDATE bindings SET decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL,
-            batch = NULL, leaves_at = NULL, left_at = NULL, revoked_by = NULL, revoked_reason = NULL
+        f"""
+        UPDATE bindings SET {FORGOTTEN}, left_at = NULL, revoked_by = NULL, revoked_reason = NULL
         WHERE id = $1 AND submission_version < $2 AND (decided_outcome IS NOT NULL OR revoked_by IS NOT NULL)
-        """,
+        """,  # noqa: S608 - constants of this module
         binding_id,
         version,
     )
@@ -432,6 +434,11 @@ async def find(connection: Connection, teacher_id: str, number: str, document_ha
 # --- decisions ---
 
 
+async def hold_applications(connection: Connection, binding_ids: Sequence[UUID]) -> None:
+    """Nobody else changes these until the transaction ends; asked for in one order, so that no two deadlock."""
+    await connection.execute("SELECT FROM bindings WHERE id = ANY($1) ORDER BY id FOR UPDATE", binding_ids)
+
+
 async def take_decisions(
     connection: Connection,
     teacher_id: str,
@@ -468,13 +475,28 @@ async def undo_batch(connection: Connection, teacher_id: str, batch: UUID) -> li
     """Take back those of the teacher's decisions of a batch that have not left."""
     rows = await connection.fetch(
         f"""
-        UPDATE bindings SET decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL,
-            batch = NULL, leaves_at = NULL
+        UPDATE bindings SET {FORGOTTEN}
         WHERE batch = $2 AND decided_by = $1 AND left_at IS NULL AND state = 'waiting' AND {ENTITLED}
         RETURNING id
         """,  # noqa: S608 - constants of this module
         teacher_id,
         batch,
+    )
+    return [row["id"] for row in rows]
+
+
+async def take_back_from_teachers(connection: Connection, student_id: str) -> list[UUID]:
+    """Take back what a teacher decided for this student and what has not left, where it is the administrator's now."""
+    rows = await connection.fetch(
+        f"""
+        UPDATE bindings SET {FORGOTTEN}
+        WHERE student_id = $1 AND for_administrator AND state = 'waiting'
+            AND decided_outcome IS NOT NULL AND leaves_at IS NOT NULL AND left_at IS NULL
+            AND NOT EXISTS (SELECT FROM teachers WHERE teachers.id = decided_by AND teachers.active
+                            AND role = 'administrator' AND teachers.school_id = bindings.school_id)
+        RETURNING id
+        """,  # noqa: S608 - constants of this module
+        student_id,
     )
     return [row["id"] for row in rows]
 

@@ -233,14 +233,6 @@ async def return_class(connection: Connection, administrator_id: str, class_id: 
     )
 
 
-async def waiting_students(connection: Connection, class_id: str) -> list[str]:
-    """The students for whom an application waits in the class."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT student_id FROM bindings WHERE class_id = $1 AND state = 'waiting'", class_id
-    )
-    return [row["student_id"] for row in rows]
-
-
 # --- custody notes ---
 
 

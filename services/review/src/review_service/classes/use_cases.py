@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from review_service.applications.cases import names_of
-from review_service.applications.storage import refresh
+from review_service.applications.storage import refresh, take_back_from_teachers, waiting_students
 from review_service.audit.use_cases import note
 from review_service.classes import domain, storage
 from review_service.classes.domain import Count, Part, Sort, Standing
@@ -314,7 +314,7 @@ async def name_substitute(
         if await storage.add_substitute(connection, administrator.id, class_id, teacher_id, substitute_id, period):
             days = f"{period.first}/{period.last}"
             await note(review, connection, administrator, "substitute.named", f"{class_id}/{teacher_id}/{days}")
-            await refresh(connection, await storage.waiting_students(connection, class_id))
+            await refresh(connection, await waiting_students(connection, class_id))
 
 
 async def end_substitute(review: Review, administrator: Teacher, class_id: str, substitute_id: UUID) -> None:
@@ -324,7 +324,7 @@ async def end_substitute(review: Review, administrator: Teacher, class_id: str, 
         teacher_id = await storage.end_substitute(connection, administrator.id, class_id, substitute_id)
         if teacher_id is not None:
             await note(review, connection, administrator, "substitute.ended", f"{class_id}/{teacher_id}")
-            await refresh(connection, await storage.waiting_students(connection, class_id))
+            await refresh(connection, await waiting_students(connection, class_id))
 
 
 async def move_class(review: Review, administrator: Teacher, class_id: str, teacher_id: str) -> None:
@@ -333,7 +333,7 @@ async def move_class(review: Review, administrator: Teacher, class_id: str, teac
         if not await storage.move_class(connection, administrator.id, class_id, teacher_id):
             raise NotFoundError
         await note(review, connection, administrator, "class.moved", f"{class_id}/{teacher_id}")
-        await refresh(connection, await storage.waiting_students(connection, class_id))
+        await refresh(connection, await waiting_students(connection, class_id))
 
 
 async def return_class(review: Review, administrator: Teacher, class_id: str) -> None:
@@ -342,7 +342,7 @@ async def return_class(review: Review, administrator: Teacher, class_id: str) ->
         _class(await storage.administered_class(connection, administrator.id, class_id))
         if await storage.return_class(connection, administrator.id, class_id):
             await note(review, connection, administrator, "class.returned", class_id)
-            await refresh(connection, await storage.waiting_students(connection, class_id))
+            await refresh(connection, await waiting_students(connection, class_id))
 
 
 # --- custody notes ---
@@ -368,13 +368,18 @@ async def look_at_custody(review: Review, administrator: Teacher, student_id: st
 
 
 async def set_custody_note(review: Review, administrator: Teacher, student_id: str, text: str) -> None:
-    """Set or change the note: from now on no teacher decides for this student. Raises NotFoundError."""
+    """Set or change the note: from now on no teacher decides for this student. Raises NotFoundError.
+
+    A teacher's decision that could still be undone is taken back, and the administrator decides.
+    """
     sealed = review.store.seal(text, _note_place(student_id))
     async with review.database.transaction() as connection:
         if not await storage.set_note(connection, administrator.id, student_id, sealed):
             raise NotFoundError
         await note(review, connection, administrator, "custody.set", student_id)
         await refresh(connection, [student_id])
+        for binding_id in await take_back_from_teachers(connection, student_id):
+            await note(review, connection, administrator, "application.undone", binding_id)
 
 
 async def clear_custody_note(review: Review, administrator: Teacher, student_id: str) -> None:

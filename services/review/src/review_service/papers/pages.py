@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from starlette.routing import Route
 
@@ -10,18 +11,18 @@ from review_service.applications import live
 from review_service.errors import PaperProblemsError
 from review_service.papers import use_cases
 from review_service.papers.domain import RELATIONS
-from review_service.web import FORM, administrator, fields, see
+from review_service.web import FORM, administrator, fields, known_uuid, see
 from review_service.words import _
 from shared.languages import NAMES, marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from review_service.context import Teacher
-    from review_service.papers.use_cases import Entry
     from review_service.web import Site
 
 MESSAGES = {
@@ -69,20 +70,21 @@ async def enter(request: Request, site: Site, teacher: Teacher) -> Response:
 
 async def show_entry(request: Request, site: Site, teacher: Teacher) -> Response:
     """What became of an entry; one that was sent back stands there to be corrected."""
-    entry = await use_cases.look(site.review, teacher, request.path_params["id"])
     if request.method == "POST":
-        return await _send(request, site, teacher, corrects=entry)
+        return await _send(request, site, teacher, corrects=request.path_params["id"])
+    entry = await use_cases.look(site.review, teacher, request.path_params["id"])
     if entry.state != "rejected":
         version = await live.version(site.review, teacher)
         return site.pages.render("paper_entry.html", teacher=teacher, entry=entry, version=version)
-    class_id = await use_cases.class_of(site.review, teacher, entry.student_id)
-    return await _form(site, teacher, class_id, entry.typed, entry.problems, corrects=entry)
+    class_id = request.query_params.get("class") or await use_cases.class_of(site.review, teacher, entry.student_id)
+    return await _form(site, teacher, class_id, entry.typed, entry.problems, corrects=entry.id)
 
 
-async def _send(request: Request, site: Site, teacher: Teacher, corrects: Entry | None = None) -> Response:
+async def _send(request: Request, site: Site, teacher: Teacher, corrects: UUID | None = None) -> Response:
     typed = await fields(request)
+    key = known_uuid(typed.get("key", "")) or uuid4()
     try:
-        entry_id = await use_cases.enter(site.review, teacher, typed, corrects=corrects.id if corrects else None)
+        entry_id = await use_cases.enter(site.review, teacher, typed, key, corrects=corrects)
     except PaperProblemsError as error:
         return await _form(site, teacher, typed.get("class", ""), typed, error.problems, corrects=corrects)
     return see(f"/paper/{entry_id}")
@@ -95,7 +97,7 @@ async def _form(
     typed: Mapping[str, str],
     problems: Mapping[str, str],
     *,
-    corrects: Entry | None = None,
+    corrects: UUID | None = None,
 ) -> Response:
     return site.pages.render(
         "paper_form.html",
@@ -107,6 +109,7 @@ async def _form(
         typed=typed,
         errors={field: _(MESSAGES.get(code, UNKNOWN)) for field, code in problems.items()},
         corrects=corrects,
+        key=typed.get("key") or uuid4(),
         relations=RELATIONS,
         letter_languages=NAMES,
     )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
     from uuid import UUID
 
     import asyncpg
@@ -15,12 +14,6 @@ if TYPE_CHECKING:
 
 #: Longer than anybody takes to correct a form; what was typed goes with the row.
 EXPIRED = ("DELETE FROM paper_entries WHERE entered_at < present() - interval '90 days'",)
-
-
-async def today(connection: Connection) -> date:
-    """The day it is in Taiwan."""
-    day: date = await connection.fetchval("SELECT (present() AT TIME ZONE 'Asia/Taipei')::date")
-    return day
 
 
 async def students(connection: Connection, school_id: str, class_id: str) -> list[asyncpg.Record]:
@@ -52,15 +45,18 @@ async def class_of_student(connection: Connection, school_id: str, student_id: s
     return class_id
 
 
-async def add(connection: Connection, entry_id: UUID, school_id: str, student_id: str, by: str, typed: str) -> None:
-    """A new entry, on its way to binding; ``typed`` is sealed."""
-    await connection.execute(
-        "INSERT INTO paper_entries (id, school_id, student_id, entered_by, typed) VALUES ($1, $2, $3, $4, $5)",
-        entry_id,
-        school_id,
-        student_id,
-        by,
-        typed,
+async def add(connection: Connection, entry_id: UUID, school_id: str, student_id: str, by: str, typed: str) -> bool:
+    """A new entry, on its way to binding; ``typed`` is sealed. False where it was added before."""
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO paper_entries (id, school_id, student_id, entered_by, typed) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT DO NOTHING RETURNING true",
+            entry_id,
+            school_id,
+            student_id,
+            by,
+            typed,
+        )
     )
 
 

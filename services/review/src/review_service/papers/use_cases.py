@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 import structlog
 
 from review_service.audit.use_cases import note
+from review_service.classes.storage import today
 from review_service.errors import NotFoundError, PaperProblemsError
 from review_service.papers import domain, storage
 from review_service.roster.use_cases import student_place
@@ -70,41 +72,44 @@ async def list_classes(review: Review, administrator: Teacher) -> Sequence[Choic
 
 
 async def list_students(review: Review, administrator: Teacher, class_id: str) -> Sequence[Choice]:
-    """The students of a class of the school; nobody for another one's."""
-    async with review.database.connection() as connection:
+    """The students of a class of the school, which is a look at them for the audit log; nobody for another one's."""
+    async with review.database.transaction() as connection:
         rows = await storage.students(connection, administrator.school_id, class_id)
+        if rows:
+            await note(review, connection, administrator, "students.looked-at", class_id)
     return [Choice(row["id"], _student_name(review, row["id"], row["name"])) for row in rows]
 
 
 async def class_of(review: Review, administrator: Teacher, student_id: str) -> str:
-    """The class of a student of the school. Raises NotFoundError."""
+    """The class of a student of the school; empty for who has left it."""
     async with review.database.connection() as connection:
-        class_id = await storage.class_of_student(connection, administrator.school_id, student_id)
-    if class_id is None:
-        raise NotFoundError
-    return class_id
+        return await storage.class_of_student(connection, administrator.school_id, student_id) or ""
 
 
 async def enter(
-    review: Review, administrator: Teacher, typed: Mapping[str, str], *, corrects: UUID | None = None
+    review: Review, administrator: Teacher, typed: Mapping[str, str], key: UUID, *, corrects: UUID | None = None
 ) -> UUID:
     """Send what stands on the paper to binding; the new entry. ``corrects``: one that binding sent back, which goes.
 
-    Raises PaperProblemsError for what can be seen here; what binding finds comes later, by an event.
+    The same form, told by its ``key``, is taken once however often it is sent. Raises PaperProblemsError for what can
+    be seen here; what binding finds comes later, by an event.
     """
     typed = {field: typed.get(field, "").strip() for field in domain.FIELDS}
-    entry_id = uuid4()
+    # With what was typed: a browser may bring a form back with its key, and something else is typed into it.
+    entry_id = uuid5(key, json.dumps([administrator.school_id, typed], sort_keys=True))
     async with review.database.transaction() as connection:
-        problems = domain.problems(typed, await storage.today(connection), NAMES)
+        problems = domain.problems(typed, await today(connection), NAMES)
         in_school = await storage.class_of_student(connection, administrator.school_id, typed["student_id"])
         if typed["student_id"] and in_school is None:
             problems = {"student_id": "no_match"} | problems
         if problems:
             raise PaperProblemsError(problems)
+        sealed = review.store.seal_model(Typed(fields=typed), _place(entry_id))
+        student_id = typed["student_id"]
+        if not await storage.add(connection, entry_id, administrator.school_id, student_id, administrator.id, sealed):
+            return entry_id
         if corrects is not None and not await storage.delete_rejected(connection, administrator.school_id, corrects):
             raise NotFoundError
-        sealed = review.store.seal_model(Typed(fields=typed), _place(entry_id))
-        await storage.add(connection, entry_id, administrator.school_id, typed["student_id"], administrator.id, sealed)
         await outbox.record(connection, _entered(review, administrator, entry_id, typed))
         await note(review, connection, administrator, "application.paper-entered", entry_id)
     log.info("paper application entered", entry=str(entry_id))
@@ -119,11 +124,13 @@ async def list_entries(review: Review, administrator: Teacher) -> Sequence[Entry
 
 
 async def look(review: Review, administrator: Teacher, entry_id: UUID) -> Entry:
-    """One of the school's entries. Raises NotFoundError."""
-    async with review.database.connection() as connection:
+    """One of the school's entries; a look at one that was sent back goes to the audit log. Raises NotFoundError."""
+    async with review.database.transaction() as connection:
         row = await storage.entry(connection, administrator.school_id, entry_id)
-    if row is None:
-        raise NotFoundError
+        if row is None:
+            raise NotFoundError
+        if row["state"] == "rejected":
+            await note(review, connection, administrator, "application.contacts-shown", entry_id)
     return _entry(review, row)
 
 
