@@ -97,21 +97,24 @@ def take_teachers_pictures(
 
 
 class Album:
-    """Pictures of a page as it goes, in a folder: numbered as they come, or as they are ``wanted``."""
+    """Pictures of a page as it goes, in a folder: numbered as they come, or as they are ``wanted``.
+
+    With an ``ending`` of their own they show the window only, as what stays at its edge would stand amid the page.
+    """
 
     def __init__(self, page: Page, folder: Path, wanted: Sequence[str] = (), ending: str = "") -> None:
         self._page, self._folder, self._wanted, self._ending = page, folder, wanted, ending
         self._seen: list[str] = []
 
     def take(self, name: str) -> None:
-        """One picture of the whole page."""
+        """One picture."""
         self._seen.append(name)
         if self._wanted and name not in self._wanted:
             return
         number = 1 + (self._wanted.index(name) if self._wanted else len(self._seen) - 1)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{number:02}-{name}{self._ending}.png"
-        self._page.screenshot(path=path, full_page=True)
+        self._page.screenshot(path=path, full_page=not self._ending)
 
 
 if __name__ == "__main__":
