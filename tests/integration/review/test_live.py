@@ -182,7 +182,8 @@ async def test_while_nothing_is_due_nobody_is_woken(
     monkeypatch.setattr(decisions.storage, "seconds_until_next_leaves", counted)
     await decisions.decide(review, as_teacher("T-1"), await binding.submit(), Outcome.APPROVE)
     await asyncio.sleep(WINDOW_SECONDS / 2)  # a time in which nothing happens is what this is about
-    assert len(looks) <= 4
+    # A few for each commit of this test and of the start; a service that wakes itself looks a hundred times.
+    assert len(looks) <= 20
 
 
 async def test_a_stream_ends_with_its_session(

@@ -164,13 +164,18 @@ async def _seconds_until_next(review: Review) -> float:
 
 
 async def let_leave(review: Review) -> int:
-    """Tell binding of the decisions that are due; how many were. One that cannot be read holds back no other."""
-    async with review.database.transaction() as connection:
+    """Tell binding of the decisions that are due; how many were. One that cannot be read holds back no other.
+
+    Where somebody else holds all that are due, nobody is woken: that would wake this very process, which would look
+    again, without a pause.
+    """
+    async with review.database.pool.acquire() as connection, connection.transaction():
         rows = await storage.let_leave(connection, AT_ONCE)
         events = [event for row in rows if (event := _decision_made(review, row))]
         if events:
             await outbox.record(connection, *events)
     if rows:
+        review.database.committed.set()
         log.info("decisions left", count=len(events))
     return len(rows)
 
