@@ -95,6 +95,15 @@ class Colleague:
         """Reload the application until it stands there."""
         reload_until(self.page, self.page.locator(f".case-state .state.{standing}"))
 
+    def wait_for(self, what: str) -> None:
+        """Wait for something that comes by itself; without scripts, reload until it is there."""
+        awaited = self.page.locator(what)
+        if self.has_scripts:
+            expect(awaited).to_be_visible(timeout=20_000)
+            self.page.wait_for_load_state()
+        else:
+            reload_until(self.page, awaited)
+
     @property
     def path(self) -> str:
         """Where this is."""
@@ -350,11 +359,11 @@ def paper(tour: Tour) -> None:
     head.fill(email_again=email)
     with tour.stack.standing_still("binding"):
         head.press("#paper button", "paper-sent")
-    reload_until(head.page, head.page.locator("#paper"))
+    head.wait_for("#paper")
     head.look("paper-problems")
     head.fill(national_id=right)
     head.press("#paper button")
-    reload_until(head.page, head.page.locator("#live .success"))
+    head.wait_for("#live .success")
     head.look("paper-accepted")
     head.see("/paper", "paper-list")
     head.press("#live .relatives a", "case-on-paper")
