@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from httpx import AsyncClient
     from tests.integration.review.conftest import Binding, Query, Visit
 
+    from review_service.settings import Settings
+
 NAME = "王大明"
 HASH = "0123456789abcdef" * 4
 
@@ -33,6 +35,8 @@ TEACHERS = {
     "administrator": "A-1",
     "stranger": "A-9",
 }
+#: Whose page it is where an id is a name: by the first part of the address.
+NAMES = {"staff": "T-1", "classes": "C-1", "students": "ST-1"}
 Answers: TypeAlias = "tuple[int, int, int, int, int, int]"
 
 #: Sent to sign in; or sees it; or finds nothing; or may not.
@@ -42,6 +46,8 @@ EVERYBODYS: Answers = (303, 200, 200, 200, 200, 200)
 ON: Answers = (303, 303, 303, 303, 303, 303)
 ADMINISTRATORS: Answers = (303, 403, 403, 403, 200, 200)
 ADMINISTRATORS_AND_ON: Answers = (303, 403, 403, 403, 303, 303)
+ONE_SCHOOLS: Answers = (303, 403, 403, 403, 200, 404)
+ONE_SCHOOLS_AND_ON: Answers = (303, 403, 403, 403, 303, 404)
 NOT_THERE: Answers = (404, 404, 404, 404, 404, 404)
 NO_SUCH_WAY: Answers = (405, 405, 405, 405, 405, 405)
 
@@ -80,6 +86,38 @@ TABLE: dict[str, Asked] = {
     "/approve": Asked(ON, ON, {"id": "{id}", "how": "all"}),
     "/undo/{batch:uuid}": Asked(ON, ON),
     "/reasons": Asked(ADMINISTRATORS, ADMINISTRATORS_AND_ON, {"words": "甲\n乙"}),
+    # Signing in, and one's own account; here is no provider of identities.
+    "/sign-in/sso": Asked(NOT_THERE),
+    "/sign-in/return": Asked(NOT_THERE),
+    "/signed-out": Asked((200,) * 6),
+    "/kept": Asked(ON, ON),
+    "/account": Asked(EVERYBODYS),
+    "/account/password": Asked(EVERYBODYS, (303, 422, 422, 422, 422, 422), {"old": "", "new": "", "again": ""}),
+    "/account/sign-out": Asked(EVERYBODYS, ON),
+    # Accounts of the school's staff: {id} is T-1, who has none yet.
+    "/staff": Asked(ADMINISTRATORS),
+    "/staff/{id}/open": Asked(ONE_SCHOOLS, (303, 403, 403, 403, 422, 404), {"username": "!"}),
+    "/staff/{id}/reset": Asked(ONE_SCHOOLS_AND_ON, ONE_SCHOOLS_AND_ON),
+    "/staff/{id}/close": Asked(ONE_SCHOOLS, ONE_SCHOOLS_AND_ON),
+    "/staff/{id}/reopen": Asked(ONE_SCHOOLS, ONE_SCHOOLS_AND_ON),
+    # Classes, students and the school: {id} is C-1, ST-1.
+    "/classes": Asked((303, 200, 200, 200, 303, 303)),
+    "/classes/{id}": Asked(HERS, shows=True),
+    "/classes/{id}/invitations": Asked(HERS),
+    "/classes/{id}/invitations/print": Asked(HERS),
+    "/classes/{id}/substitutes": Asked(ONE_SCHOOLS, (303, 403, 403, 403, 422, 404)),
+    "/classes/{id}/substitutes/{substitute:uuid}/end": Asked(ONE_SCHOOLS, ONE_SCHOOLS),
+    "/classes/{id}/move": Asked(ONE_SCHOOLS, (303, 403, 403, 403, 422, 404)),
+    "/classes/{id}/return": Asked((303, 403, 403, 403, 404, 404), (303, 403, 403, 403, 404, 404)),  # it was not moved
+    "/students/{id}/custody": Asked(ONE_SCHOOLS, (303, 403, 403, 403, 422, 404), {"note": ""}, shows=True),
+    "/students/{id}/custody/clear": Asked(ONE_SCHOOLS_AND_ON, ONE_SCHOOLS_AND_ON),
+    "/school": Asked(ADMINISTRATORS),
+    # Applications on paper: {id:uuid} is one that was sent back.
+    "/paper": Asked(ADMINISTRATORS),
+    "/paper/new": Asked(ADMINISTRATORS, (303, 403, 403, 403, 422, 422)),
+    "/paper/{id:uuid}": Asked(ONE_SCHOOLS, (303, 403, 403, 403, 422, 404)),
+    "/audit": Asked(ADMINISTRATORS),
+    "/audit/export": Asked(ADMINISTRATORS_AND_ON, ADMINISTRATORS),
 }
 
 #: What a POST may change for whom: the columns of these rows, by whose word. All else stays as it was.
@@ -99,19 +137,37 @@ class School:
     waiting: UUID
     bound: UUID
     batch: UUID
+    entry: UUID
+    substitution: UUID
+    #: Of who is on the staff, a class, a student: by the first part of the address.
+    names: dict[str, str]
 
     def address(self, path: str) -> str:
         """A route's address, with ids of this school."""
-        id_ = self.bound if TABLE[path].of == "bound" else self.waiting
-        filled = (
-            path.replace("{id:uuid}", str(id_)).replace("{hash:str}", HASH).replace("{batch:uuid}", str(self.batch))
-        )
-        assert "{" not in filled, f"say here what stands in {path}"
-        return filled
+        room = path.split("/")[1]
+        id_ = self.entry if room == "paper" else self.bound if TABLE[path].of == "bound" else self.waiting
+        values = {
+            "{id:uuid}": id_,
+            "{id}": self.names.get(room, ""),
+            "{hash:str}": HASH,
+            "{batch:uuid}": self.batch,
+            "{substitute:uuid}": self.substitution,
+        }
+        for place, value in values.items():
+            path = path.replace(place, str(value))
+        assert "{" not in path, f"say here what stands in {path}"
+        return path
 
     def form(self, path: str) -> dict[str, str]:
         """What is sent there."""
         return {name: value.replace("{id}", str(self.waiting)) for name, value in TABLE[path].form.items()}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Somebody signs in for each route."""
+    many = {"sign_in_tries": 500, "sign_in_account_tries": 500, "sign_in_address_tries": 500}
+    return settings.model_copy(update=many)
 
 
 @pytest.fixture
@@ -122,14 +178,21 @@ async def school(binding: Binding, query: Query) -> School:
     await binding.name_substitute("C-1", "T-4", taipei - timedelta(days=1), taipei + timedelta(days=1))
     waiting = await binding.submit(document_hash=HASH, application_number="20261124-7K3FQ9")
     bound, held = await binding.bind(student_id="ST-2"), await binding.submit(student_id="ST-3")
-    batch = uuid4()
+    batch, entry = uuid4(), uuid4()
+    await binding.tell_students("C-1", {"ST-1": NAME})
+    await query(
+        "INSERT INTO paper_entries (id, school_id, student_id, entered_by, state)"
+        " VALUES ($1, 'S-1', 'ST-1', 'A-1', 'rejected')",
+        entry,
+    )
+    (substitute,) = await query("SELECT id FROM substitutes")
     await query(
         "UPDATE bindings SET decided_outcome = 'approve', decided_by = 'T-1', decided_at = present(), batch = $2,"
         " leaves_at = present() + interval '1 hour' WHERE id = $1",
         held,
         batch,
     )
-    return School(waiting, bound, batch)
+    return School(waiting, bound, batch, entry, substitute["id"], NAMES)
 
 
 async def ask(browser: AsyncClient, method: str, school: School, path: str) -> tuple[int, str]:
@@ -198,7 +261,8 @@ async def test_who_may_change_something_by_post_does(school: School, visit: Visi
 @pytest.mark.parametrize("role", ROLES)
 async def test_an_id_that_nobody_has_is_answered_like_another_schools(visit: Visit, school: School, role: str):
     assert school
-    unknown = School(uuid4(), uuid4(), uuid4())
+    nobodys = dict.fromkeys(NAMES, "X-1")
+    unknown = School(uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), nobodys)
     browser = await visit(TEACHERS.get(role, ""))
     for path, asked in TABLE.items():
         for method, answers in (("GET", asked.get), ("POST", asked.post)):

@@ -86,7 +86,11 @@ async def _send(request: Request, site: Site, teacher: Teacher, corrects: UUID |
     try:
         entry_id = await use_cases.enter(site.review, teacher, typed, key, corrects=corrects)
     except PaperProblemsError as error:
-        return await _form(site, teacher, typed.get("class", ""), typed, error.problems, corrects=corrects)
+        if corrects is not None:
+            await use_cases.look(site.review, teacher, corrects)  # raises where there is none
+        page = await _form(site, teacher, typed.get("class", ""), typed, error.problems, corrects=corrects)
+        page.status_code = 422
+        return page
     return see(f"/paper/{entry_id}")
 
 
@@ -101,7 +105,6 @@ async def _form(
 ) -> Response:
     return site.pages.render(
         "paper_form.html",
-        status=422 if problems and corrects is None else 200,
         teacher=teacher,
         classes=await use_cases.list_classes(site.review, teacher),
         class_id=class_id,
