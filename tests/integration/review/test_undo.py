@@ -266,3 +266,18 @@ async def test_looking_for_what_is_due_wakes_nobody(review: Review):
     review.database.committed.clear()
     await decisions._let_leave_and_look_ahead(review)
     assert not review.database.committed.is_set()
+
+
+async def test_a_decision_whose_reason_cannot_be_opened_waits_again_and_holds_back_no_other(
+    binding: Binding, review: Review, as_teacher: AsTeacher, query: Query, clock: Clock
+):
+    unreadable, other = await binding.submit(), await binding.submit(student_id="ST-2")
+    await decisions.decide(review, as_teacher("T-1"), unreadable, Outcome.REFUSE, "關係不符")
+    await decisions.decide(review, as_teacher("T-1"), other, Outcome.REFUSE, "重複申請")
+    await query("UPDATE bindings SET reason = 'gone.AAAA' WHERE id = $1", unreadable)
+    await clock.shift(AFTER)
+    await decisions.let_leave(review)
+    (row,) = await query("SELECT id FROM bindings WHERE decided_outcome IS NULL")
+    assert row["id"] == unreadable
+    (event,) = await query("SELECT body FROM outbox")
+    assert str(other) in event["body"]

@@ -79,7 +79,7 @@ def signed_in(handler: Handler, *, before_change: bool = False) -> Callable[[Req
     async def guarded(request: Request) -> Response:
         here = site(request)
         token = request.cookies.get(here.cookie, "")
-        teacher = await accounts.recognise(here.review, token, client_address(request), is_used=_is_visit(request))
+        teacher = await accounts.recognise(here.review, token, client_address(request), is_used=is_visit(request))
         if teacher is None:
             return await _send_to_sign_in(request, here, token)
         if teacher.must_change and not before_change:
@@ -89,7 +89,7 @@ def signed_in(handler: Handler, *, before_change: bool = False) -> Callable[[Req
     return guarded
 
 
-def _is_visit(request: Request) -> bool:
+def is_visit(request: Request) -> bool:
     """Whether a person asks (Fetch Metadata): a page that renews itself in an empty room keeps no session alive."""
     return request.headers.get("sec-fetch-mode", "navigate") == "navigate"
 

@@ -171,21 +171,23 @@ async def let_leave(review: Review) -> int:
     """
     async with review.database.pool.acquire() as connection, connection.transaction():
         rows = await storage.let_leave(connection, AT_ONCE)
-        events = [event for row in rows if (event := _decision_made(review, row))]
-        if events:
-            await outbox.record(connection, *events)
+        events = {row["id"]: _decision_made(review, row) for row in rows}
+        await storage.give_back(connection, [id_ for id_, event in events.items() if event is None])
+        told = [event for event in events.values() if event is not None]
+        if told:
+            await outbox.record(connection, *told)
     if rows:
         review.database.committed.set()
-        log.info("decisions left", count=len(events))
+        log.info("decisions left", count=len(told))
     return len(rows)
 
 
 def _decision_made(review: Review, row: asyncpg.Record) -> Event | None:
-    """The event; None, which an operator reads of, where the reason was sealed with a key that is gone."""
+    """The event; None where the reason was sealed with a key that is gone: then it is to be decided anew."""
     try:
         reason = review.store.unseal(row["reason"], place(row["id"], "reason")) if row["reason"] else ""
     except UnsealError:
-        log.error("a decision's reason cannot be opened: its key is missing", binding=str(row["id"]))  # noqa: TRY400 - the text says all
+        log.error("a decision is to be taken anew: the key of its reason is missing", binding=str(row["id"]))  # noqa: TRY400 - the text says all
         return None
     event = DecisionMade.of("review", row["id"], outcome=row["decided_outcome"], decided_by=row["decided_by"])
     return event.sealed(review.to_binding, for_binding=DecisionReason(reason=reason))

@@ -12,6 +12,7 @@ from review_service.applications import storage
 from review_service.applications.cases import Names, names_of, standing_of
 from review_service.applications.domain import Flag, Standing, State
 from review_service.applications.storage import Place
+from review_service.audit.use_cases import note
 from review_service.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -139,6 +140,13 @@ async def list_applications(review: Review, teacher: Teacher, wanted: Filter) ->
         waiting=waiting,
         version=version,
     )
+
+
+async def note_look(review: Review, teacher: Teacher, inbox: Inbox) -> None:
+    """A list shows names: whose, by class or school, goes to the audit log."""
+    of = next((id_ for id_, _name in inbox.classes if id_ == inbox.filter.class_id), teacher.school_id)
+    async with review.database.transaction() as connection:
+        await note(review, connection, teacher, "applications.listed", of)
 
 
 async def neighbours(

@@ -14,7 +14,7 @@ from review_service.applications.inbox import Filter
 from review_service.applications.live import Watcher
 from review_service.applications.reasons import COMMON_REASONS, list_reasons
 from review_service.errors import NotFoundError
-from review_service.web import FORM, fields, known_uuid, see, signed_in
+from review_service.web import FORM, fields, is_visit, known_uuid, see, signed_in
 from review_service.words import _
 from shared.languages import SOURCE
 from shared.web.streams import StateStream
@@ -78,6 +78,8 @@ async def inbox_page(
 ) -> Response:
     """The inbox; ``sought`` and ``not_found`` when it is where a search ended."""
     listed = await inbox.list_applications(site.review, teacher, Filter.parse(request.query_params))
+    if listed.entries and is_visit(request):
+        await inbox.note_look(site.review, teacher, listed)
     return site.pages.render(
         "inbox.html",
         status=status,

@@ -537,6 +537,18 @@ async def let_leave(connection: Connection, most: int) -> list[asyncpg.Record]:
     return rows
 
 
+async def give_back(connection: Connection, binding_ids: Sequence[UUID]) -> None:
+    """These wait again, as if nobody had decided."""
+    await connection.execute(
+        """
+        UPDATE bindings SET decided_outcome = NULL, decided_by = NULL, decided_at = NULL, reason = NULL,
+            batch = NULL, leaves_at = NULL, left_at = NULL
+        WHERE id = ANY($1)
+        """,
+        binding_ids,
+    )
+
+
 async def seconds_until_next_leaves(connection: Connection) -> float | None:
     """How long until a decision is to leave; None when none waits for that."""
     seconds: float | None = await connection.fetchval(

@@ -21,6 +21,7 @@ ACTIONS: Mapping[str, str] = {
     "account.closed": marked("停用帳號"),
     "account.reopened": marked("重新啟用帳號"),
     "password.changed": marked("變更密碼"),
+    "applications.listed": marked("查看申請列表"),
     "application.looked-at": marked("查看申請"),
     "application.contacts-shown": marked("顯示完整身分證字號與聯絡方式"),
     "application.approve": marked("核准申請"),
