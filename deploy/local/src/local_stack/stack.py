@@ -290,6 +290,7 @@ def _greet(environments: Mapping[Service, dict[str, str]], kept: Kept, run: Path
         *_describe("A child to try", first, kept),
         *_describe("A second one, in another school", second, kept),
         *_describe_guardians(roster),
+        _describe_administrator(roster),
         "",
         f"  Logs are in {run / 'logs'}. Ctrl-C stops everything and keeps the data; make clean throws it away.",
     ]
@@ -304,6 +305,13 @@ def _describe(title: str, student: sample_roster.Student, kept: Kept) -> list[st
         f"  {title}: {student.name}, ID number {student.national_id}, {school}",
         f"    its teacher {homeroom.teacher.name} {sign_in}",
     ]
+
+
+def _describe_administrator(roster: sample_roster.Roster) -> str:
+    school = roster.schools[0]
+    staff = roster.staff
+    administrator = next(one for one in staff if one.role == "administrator" and one.school is school)
+    return f"  The administrator of {school.name}, {administrator.name}, signs in as {administrator.username}; same password"
 
 
 def _describe_guardians(roster: sample_roster.Roster) -> list[str]:
