@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from e2e.parents import PHONE, Parent
 from e2e.teachers import administrator_of, class_of, open_case_of, reload_until, sign_in_as
+from review_service.audit.actions import ACTIONS
 from shared.web.pages import TAIPEI
 from support.families import apply, paper_form, parent_id
 from support.papers import Paper
@@ -37,8 +38,8 @@ def administrator_page(stack: Stack, browser: Browser, homeroom: Homeroom) -> Pa
     return sign_in_as(stack, browser, administrator_of(stack, homeroom))
 
 
-def go_to_room(page: Page, name: str) -> None:
-    page.locator(".rooms").get_by_role("link", name=name, exact=True).click()
+def go_to_room(page: Page, address: str) -> None:
+    page.locator(f".rooms a[href='{address}']").click()
 
 
 def case_state(page: Page) -> str:
@@ -68,10 +69,10 @@ def approve(page: Page, stack: Stack, family: Family) -> None:
 
 def expect_in_audit(page: Page, *deeds: str) -> None:
     """Each is told, in words, with who did it."""
-    go_to_room(page, "紀錄")
+    go_to_room(page, "/audit")
     told = page.locator(".lines li")
     for deed in deeds:
-        expect(told.filter(has=page.locator(".deed", has_text=re.compile(f"^{deed}$"))).first).to_be_visible()
+        expect(told.filter(has=page.locator(".deed", has_text=re.compile(f"^{ACTIONS[deed]}$"))).first).to_be_visible()
     expect(page.locator(".deed", has_text=re.compile(r"^[a-z.-]+$"))).to_have_count(0)
 
 
@@ -89,7 +90,7 @@ def test_an_application_on_paper_is_corrected_reviewed_and_told(shared_stack: St
     }
     chosen = {"student_id": student.id, "relation": "maternal_grandmother", "language": "vi"}
     page = administrator_page(shared_stack, shared_browser, homeroom)
-    go_to_room(page, "紙本")
+    go_to_room(page, "/paper")
     page.get_by_role("link", name="登錄一份紙本申請").click()
     page.get_by_label("學生的班級").select_option(label=homeroom.title)
     page.get_by_role("button", name="下一步").click()
@@ -119,7 +120,7 @@ def test_an_application_on_paper_is_corrected_reviewed_and_told(shared_stack: St
     teacher.get_by_role("button", name="核准", exact=True).click()
     assert right[-6:] not in shared_stack.wait_for_mail("paper@example.org", "Tài khoản")["text"]
     reload_until_state(page, "已核准")
-    expect_in_audit(page, "登錄紙本申請")
+    expect_in_audit(page, "application.paper-entered")
     for each in (page, teacher):
         each.context.close()
 
@@ -156,7 +157,7 @@ def test_an_unbinding_reaches_the_parent_and_their_account(shared_stack: Stack, 
     parent.go("/progress")
     parent.expect_state(students[0], "revoked")
     expect(parent.card(students[0])).to_contain_text("法院裁定，監護權已變更。")
-    expect_in_audit(page, "核准申請", "解除綁定")
+    expect_in_audit(page, "application.approve", "application.revoked")
     for each in (page, parent.page):
         each.context.close()
 
@@ -212,14 +213,14 @@ def test_a_custody_note_keeps_the_case_from_the_teacher(shared_stack: Stack, sha
     reload_until_state(page, "不通過")
     mail = shared_stack.wait_for_mail(family.email, "請攜帶法院文件到校說明。")
     assert note not in str(mail)
-    expect_in_audit(page, "設定監護註記", "申請不通過")
+    expect_in_audit(page, "custody.set", "application.refuse")
     assert note not in page.content()
     for each in (page, teacher):
         each.context.close()
 
 
 def set_custody_note(page: Page, homeroom: Homeroom, student: Student, note: str) -> None:
-    go_to_room(page, "學校")
+    go_to_room(page, "/school")
     page.get_by_role("link", name=homeroom.title, exact=True).click()
     custody = page.get_by_role("link", name=re.compile(f"^監護註記.*{student.name}"))
     reload_until(page, custody)
@@ -230,7 +231,7 @@ def set_custody_note(page: Page, homeroom: Homeroom, student: Student, note: str
 
 
 def open_case_of_room(page: Page, student: Student) -> None:
-    go_to_room(page, "申請")
+    go_to_room(page, "/")
     open_case_of(page, student)
 
 
@@ -272,7 +273,7 @@ def test_a_class_goes_to_another_teacher_with_what_waits(shared_stack: Stack, sh
     expect(page.get_by_role("status")).to_contain_text("代理已結束")
     old.reload()
     expect(old.get_by_role("heading", level=1)).to_have_text("找不到這筆資料")
-    expect_in_audit(page, "班級改由他人審核", "指定代理教師", "結束代理")
+    expect_in_audit(page, "class.moved", "substitute.named", "substitute.ended")
     for each in (page, old, new):
         each.context.close()
 
@@ -280,7 +281,7 @@ def test_a_class_goes_to_another_teacher_with_what_waits(shared_stack: Stack, sh
 def hand_over(
     page: Page, homeroom: Homeroom, link: str, label: str, teacher: str, *, last_day: date | None = None
 ) -> None:
-    go_to_room(page, "學校")
+    go_to_room(page, "/school")
     page.get_by_role("link", name=homeroom.title, exact=True).click()
     page.get_by_role("link", name=link).click()
     page.get_by_label(label).select_option(label=teacher)
@@ -296,7 +297,7 @@ def test_an_edited_reason_is_picked_by_a_teacher_and_read_by_the_parent(
     homeroom, students = class_of(shared_stack, 11)
     family = apply(shared_stack, 111, students[:1])
     page = administrator_page(shared_stack, shared_browser, homeroom)
-    go_to_room(page, "理由清單")
+    go_to_room(page, "/reasons")
     listed = page.get_by_label("一行一個理由")
     before = listed.input_value()
     listed.fill(f"{before}\n{'長' * 500}")
@@ -312,7 +313,7 @@ def test_an_edited_reason_is_picked_by_a_teacher_and_read_by_the_parent(
     teacher.get_by_label("請帶戶口名簿到導師室").check()
     teacher.get_by_role("button", name="送出不通過").click()
     assert "請帶戶口名簿到導師室" in str(shared_stack.wait_for_mail(family.email, "戶口名簿"))
-    expect_in_audit(page, "修改不通過理由")
+    expect_in_audit(page, "reasons.changed")
     for each in (page, teacher):
         each.context.close()
 
@@ -332,7 +333,14 @@ def test_the_audit_log_is_exported_harmlessly_and_its_chains_hold(
     teacher.get_by_role("button", name="顯示完整字號與聯絡方式").click()
     teacher.get_by_role("button", name="核准", exact=True).click()
     page = administrator_page(shared_stack, shared_browser, homeroom)
-    deeds = ["登入", "登入失敗", "查看申請", "顯示完整身分證字號與聯絡方式", "核准申請", "查看紀錄"]
+    deeds = [
+        "signed-in",
+        "sign-in.refused",
+        "application.looked-at",
+        "application.contacts-shown",
+        "application.approve",
+        "audit.looked-at",
+    ]
     page.goto(f"{shared_stack.review}/audit")
     expect_in_audit(page, *deeds)
     with page.expect_download() as download:
@@ -342,12 +350,12 @@ def test_the_audit_log_is_exported_harmlessly_and_its_chains_hold(
     text = path.read_text(encoding="utf-8-sig")
     head, *rows = csv.reader(io.StringIO(text))
     assert all(len(row) == len(head) for row in rows)
-    assert set(deeds) <= {cell for row in rows for cell in row}
+    assert {ACTIONS[deed] for deed in deeds} <= {cell for row in rows for cell in row}
     assert not [cell for row in rows for cell in row if cell.startswith(FORMULA_SIGNS)]
     assert family.email not in text
     assert homeroom.teacher.name in text
 
-    expect_in_audit(page, "匯出紀錄")
+    expect_in_audit(page, "audit.exported")
     chains = shared_stack.command("review", "audit", "verify").splitlines()
     assert any(line.startswith(f"{homeroom.school.id}: ") for line in chains)
     assert [line for line in chains if not line.endswith(", ok")] == []
@@ -363,7 +371,7 @@ def test_the_school_page_tells_where_the_school_stands(shared_stack: Stack, shar
     reload_until(page, page.locator(".entry"), 3)
     open_case_of(page, students[0])
     approve(page, shared_stack, bound)
-    go_to_room(page, "學校")
+    go_to_room(page, "/school")
     total = page.get_by_role("region", name="全校")
     expect(total).to_contain_text("6%")
     for figure in ("已綁定 1／16 人", "待審核 2", "未綁定 13"):
@@ -380,7 +388,7 @@ def test_the_school_page_tells_where_the_school_stands(shared_stack: Stack, shar
             expect(rows.nth(row)).to_contain_text(figure)
 
     close_account(page, quiet.teacher.name)
-    go_to_room(page, "學校")
+    go_to_room(page, "/school")
     expect(attention).to_contain_text("1 個班級目前沒有老師能登入審核")
     expect(rows.nth(0)).to_contain_text(quiet.title)
     expect(rows.nth(0)).to_contain_text("沒有帳號")
@@ -388,7 +396,7 @@ def test_the_school_page_tells_where_the_school_stands(shared_stack: Stack, shar
 
 
 def close_account(page: Page, name: str) -> None:
-    go_to_room(page, "帳號")
+    go_to_room(page, "/staff")
     page.get_by_role("link", name=f"停用 {name}", exact=True).click()
     page.get_by_role("button", name="停用帳號").click()
     expect(page.get_by_role("status")).to_contain_text(f"已停用 {name} 的帳號")

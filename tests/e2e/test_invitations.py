@@ -29,7 +29,7 @@ def open_sheets(stack: Stack, browser: Browser) -> Page:
     """The sheets of the first class's students, of whom none is bound yet."""
     room = stack.roster.homerooms[0]
     page = sign_in_as(stack, browser, room.teacher)
-    page.get_by_role("link", name="班級", exact=True).click()
+    page.locator(".rooms a[href='/classes']").click()
     page.get_by_role("link", name=room.title).click()
     invitations = page.get_by_role("link", name="列印邀請單")
     for _ in range(40):

@@ -77,7 +77,7 @@ def test_a_teachers_account_from_its_opening_to_its_end(
     teacher = Visitor(shared_browser, shared_stack, viewport, has_scripts=has_scripts)
 
     administrator.sign_in(head.username, TEACHERS_PASSWORD)
-    administrator.page.get_by_role("link", name="帳號", exact=True).click()
+    administrator.page.locator(".rooms a[href='/staff']").click()
     administrator.look()
     administrator.page.get_by_role("link", name=f"重設密碼 {colleague.name}").click()
     administrator.look()
