@@ -311,7 +311,8 @@ def _describe_administrator(roster: sample_roster.Roster) -> str:
     school = roster.schools[0]
     staff = roster.staff
     administrator = next(one for one in staff if one.role == "administrator" and one.school is school)
-    return f"  The administrator of {school.name}, {administrator.name}, signs in as {administrator.username}; same password"
+    who = f"{school.name}, {administrator.name}, signs in as {administrator.username}"
+    return f"  The administrator of {who} with the same password"
 
 
 def _describe_guardians(roster: sample_roster.Roster) -> list[str]:
