@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from e2e.teachers import sign_in_as
+from e2e.teachers import reload_until, sign_in_as
 from support.papers import Paper
 
 if TYPE_CHECKING:
@@ -32,11 +32,7 @@ def open_sheets(stack: Stack, browser: Browser) -> Page:
     page.locator(".rooms a[href='/classes']").click()
     page.get_by_role("link", name=room.title).click()
     invitations = page.get_by_role("link", name="列印邀請單")
-    for _ in range(40):
-        if invitations.count():
-            break
-        page.wait_for_timeout(250)  # the class's students are still on their way from binding
-        page.reload()
+    reload_until(page, invitations)  # the class's students are still on their way from binding
     invitations.click()
     expect(page.get_by_role("radio", name="還沒有家長綁定的")).to_be_checked()
     page.get_by_role("button", name="預覽與列印").click()

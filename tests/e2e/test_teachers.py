@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.parents import PHONE
-from e2e.teachers import administrator_of, class_of, sign_in_as, sign_in_on
+from e2e.teachers import administrator_of, class_of, reload_until, sign_in_as, sign_in_on
 from support.families import apply, withdraw
 
 if TYPE_CHECKING:
@@ -223,11 +223,7 @@ def test_without_scripts_a_teacher_decides_undoes_and_goes_on(shared_stack: Stac
         apply(shared_stack, serial, [student])
     context = shared_browser.new_context(viewport=PHONE, locale="zh-TW", java_script_enabled=False)
     page = sign_in_on(shared_stack, context.new_page(), homeroom.teacher)
-    for _ in range(40):
-        if page.locator(".entry").count() == 2:
-            break
-        page.wait_for_timeout(250)
-        page.reload()
+    reload_until(page, page.locator(".entry"), 2)
     page.locator(".entry").first.click()
     page.get_by_role("button", name="核准", exact=True).click()
     page.get_by_role("button", name="復原").click()

@@ -56,7 +56,6 @@ async def test_a_service_in_which_nothing_happens_looks_at_its_polls_only(
     settings: Settings, review: Review, binding: Binding, as_teacher: AsTeacher, looks: Looks
 ):
     async with serving(make_app(settings)):
-        await asyncio.sleep(1)  # what its start woke
         assert await looks.in_seconds() <= 2
         await decisions.decide(review, as_teacher("T-1"), await binding.submit(), Outcome.APPROVE)
         assert await looks.in_seconds() <= 4
