@@ -30,9 +30,11 @@ def open_sheets(stack: Stack, browser: Browser) -> Page:
     room = stack.roster.homerooms[0]
     page = sign_in_as(stack, browser, room.teacher)
     page.locator(".rooms a[href='/classes']").click()
-    page.get_by_role("link", name=room.title).click()
+    of_class = page.get_by_role("link", name=room.title)
+    reload_until(page, of_class)  # the class, and then its students, are still on their way from binding
+    of_class.click()
     invitations = page.get_by_role("link", name="列印邀請單")
-    reload_until(page, invitations)  # the class's students are still on their way from binding
+    reload_until(page, invitations)
     invitations.click()
     expect(page.get_by_role("radio", name="還沒有家長綁定的")).to_be_checked()
     page.get_by_role("button", name="預覽與列印").click()
