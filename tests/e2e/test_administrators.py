@@ -99,9 +99,8 @@ def test_an_application_on_paper_is_corrected_reviewed_and_told(shared_stack: St
     for name, value in typed.items():
         page.locator(f"#{name}").fill(value)
     page.get_by_role("button", name="送出核對").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(student.name)
 
-    # The page turns into the form by itself.
+    # What binding found wrong: the page of the entry turns into the form by itself, or is it at once.
     wrong = page.get_by_label("家長身分證字號或居留證號")
     expect(wrong).to_be_visible(timeout=CONFIRMED_MS)
     expect(wrong).to_have_accessible_description("身分證字號不正確，請再核對紙本。")

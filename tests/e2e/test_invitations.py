@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from e2e.teachers import reload_until, sign_in_as
+from e2e.teachers import class_of, reload_until, sign_in_as
 from support.papers import Paper
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def open_sheets(stack: Stack, browser: Browser) -> Page:
     invitations.click()
     expect(page.get_by_role("radio", name="還沒有家長綁定的")).to_be_checked()
     page.get_by_role("button", name="預覽與列印").click()
+    expect(page.locator(".sheet")).to_have_count(len(class_of(stack, 0)[1]))
     return page
 
 
@@ -47,8 +48,7 @@ def printed(page: Page) -> Paper:
 
 def test_the_sheets_of_a_class_lead_to_the_parents_pages(shared_stack: Stack, shared_browser: Browser) -> None:
     page = open_sheets(shared_stack, shared_browser)
-    room = shared_stack.roster.homerooms[0]
-    students = [student for student in shared_stack.roster.students if student.homeroom is room]
+    room, students = class_of(shared_stack, 0)
     paper = printed(page)
     assert len(paper.pages()) == -(-len(students) // SHEETS_A_PAGE)
     for number, page_text in enumerate(paper.pages()):
