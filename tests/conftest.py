@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from local_stack import fonts
 from support.databases import Clock, Databases, fresh_databases, template_database
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local_stack.servers import Servers
+
+
+#: Where Rich is installed, structlog draws a traceback with every local in it: seconds for each.
+PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAIN])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from local_stack.servers import Postgres
 
 SERVICES = ("otp", "binding", "review", "notify")
-#: Roles belong to the whole server: these are not those of a stack that may run on the same one.
-ROLES = {service: (f"kinbind_test_{service}", f"kinbind_test_{service}") for service in SERVICES}
+#: Roles belong to the whole server: these are not those of a stack or of another worker that may run on the same one.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "test")
+ROLES = {service: (f"kinbind_{WORKER}_{service}", f"kinbind_{WORKER}_{service}") for service in SERVICES}
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ GUARDIAN, GUARDIAN_EMAIL, GUARDIAN_PHONE = "歐陽靜宜", "ouyang@home.example"
 def log_lines() -> Iterator[io.StringIO]:
     """What the service would print, as it would print it."""
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, configuration = list(root.handlers), root.level, structlog.get_config()
     configure_logs("binding", "INFO")
     lines = io.StringIO()
     stream = root.handlers[0]
@@ -35,7 +35,7 @@ def log_lines() -> Iterator[io.StringIO]:
     yield lines
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
 
 
 async def whole_application(town: Town) -> list[str]:
