@@ -13,6 +13,8 @@ endif
 export UV_PYTHON_DOWNLOADS := never
 
 PYTHON := .venv/bin/python
+# Tests run beside each other, each worker on servers of its own; most of their time they wait for those.
+WORKERS ?= 2
 SOURCES := $(wildcard pyproject.toml uv.lock shared/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
 
 help: ## show this
@@ -21,8 +23,8 @@ help: ## show this
 up: .venv/synced ## run the four services here, with a sample roster; Ctrl-C stops them
 	@exec $(PYTHON) -m local_stack up
 
-test: .venv/synced ## run the tests; ARGS="-k otp" and the like go to pytest
-	@exec .venv/bin/pytest $(ARGS)
+test: .venv/synced ## run the tests; ARGS="-k otp" and the like go to pytest, WORKERS=0 runs one after the other
+	@exec .venv/bin/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: .venv/synced ## ruff, mypy and the rules of who imports whom
 	@.venv/bin/ruff check --quiet
