@@ -24,6 +24,7 @@ from binding_service.errors import (
     NotPendingError,
     StepMissingError,
     StudentKnownError,
+    StudentsChangedError,
 )
 from binding_service.statements import statement
 from shared import outbox
@@ -82,7 +83,7 @@ async def submit(
     """Send the draft: one application, a binding a child, an event each, in one transaction.
 
     The same key again gives the same application, whatever happened to the first answer. Raises StepMissingError,
-    InvalidFieldsError, StudentKnownError, EmailTakenError.
+    StudentsChangedError, InvalidFieldsError, StudentKnownError, EmailTakenError.
     """
     async with binding.database.transaction() as connection:
         row = await draft_storage.lock_draft(connection, session.contact_hash)
@@ -111,7 +112,7 @@ async def _send(
     await drafts.refuse_taken_email(binding, connection, applicant.email, applicant.national_id)
     children = await drafts.students(connection, draft)
     if len(children) < len(draft.students):
-        raise StepMissingError(step="students")
+        raise StudentsChangedError
     await _refuse_known_students(binding, connection, applicant, children)
     now = await draft_storage.now(connection)
     sent = Sent(uuid4(), domain.application_number(now.astimezone(TAIPEI).date()))
