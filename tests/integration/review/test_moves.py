@@ -189,12 +189,15 @@ async def test_a_new_homeroom_teacher_finds_the_inbox_of_the_one_before(
     await decisions.decide(review, as_teacher("T-3"), id_, Outcome.APPROVE)
 
 
-async def test_an_administrator_who_leaves_sees_nothing_more(review: Review, binding: Binding, as_teacher: AsTeacher):
+async def test_an_administrator_who_leaves_sees_nothing_more(binding: Binding, visit: Visit):
     id_ = await binding.submit()
-    assert await seen(review, as_teacher("A-1"), id_)
+    browser = await visit("A-1")
+    assert (await browser.get(f"/applications/{id_}")).status_code == 200
     await binding.tell(binding.teacher("A-1", revision=2, role="administrator", active=False))
-    assert not await seen(review, as_teacher("A-1"), id_)
-    assert (await inbox.list_applications(review, as_teacher("A-1"), Filter())).entries == []
+    for path in ("/", f"/applications/{id_}", "/school"):
+        answer = await browser.get(path)
+        assert answer.is_redirect, path
+        assert "/sign-in" in answer.headers["location"], path
 
 
 # --- a child that leaves, and comes back ---
