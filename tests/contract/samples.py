@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 ID = UUID("5b0a3f0e-7a52-4a2c-9f0b-7d9d5b1f3c11")
 MOMENT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-ENDED = {"version": 2, "application_id": ID, "language": "zh-TW", "for_notify": "k1.AAAA"}
+PLACE = {"version": 2, "student_id": "student-1", "school_id": "school-1", "class_id": "class-1", "settled_at": MOMENT}
+ENDED = {**PLACE, "application_id": ID, "language": "zh-TW", "for_notify": "k1.AAAA"}
 
 DATA: dict[type[Event], dict[str, Any]] = {
     events.CodeIssued: {"channel": "email", "language": "en", "expires_at": MOMENT, "for_notify": "k1.AAAA"},
@@ -34,6 +35,8 @@ DATA: dict[type[Event], dict[str, Any]] = {
     events.BindingRefused: ENDED,
     events.BindingWithdrawn: ENDED,
     events.BindingRevoked: ENDED,
+    events.BindingLapsed: {**PLACE, "left_on": MOMENT.date()},
+    events.BindingResumed: PLACE,
     events.PaperApplicationRejected: {"problems": {"email": "bad_email"}},
     events.AccountOpened: {"language": "id", "first_password_until": MOMENT, "for_notify": "k1.AAAA"},
     events.SchoolUpdated: {

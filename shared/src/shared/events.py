@@ -231,12 +231,32 @@ class BindingSubmitted(Event):
     data: BindingSubmittedData
 
 
-class BindingEndedData(Model):
-    """A binding has left the state in which it waited."""
+class BindingStandingData(Model):
+    """How a binding that no longer waits stands, and where its child is.
+
+    The place is that of the roster at this version. While the two are bound the child's place is what the latest
+    ClassRosterUpdated says. A version of the service before this told neither place nor days.
+    """
 
     version: int
+    student_id: str = Field(default="", description="Another one where the roster knows the child by a new id.")
+    school_id: str = ""
+    class_id: str = ""
+    settled_at: AwareDatetime | None = Field(
+        default=None, description="When it was approved, refused, withdrawn or revoked; null: at the event's time."
+    )
+    left_on: date | None = Field(
+        default=None,
+        description="Since when the roster has no such student: what is bound is kept, what waited was refused.",
+    )
+
+
+class BindingEndedData(BindingStandingData):
+    """A binding has left the state in which it waited."""
+
     application_id: UUID
     language: Language
+    is_replay: bool = Field(default=False, description="Told again, to whom it is no news: nobody is written to.")
     for_notify: Sealed = ""
 
 
@@ -278,6 +298,22 @@ class BindingRevoked(Event):
     TYPE: ClassVar[str] = "kinbind.binding.revoked.v1"
     type: Literal["kinbind.binding.revoked.v1"]
     data: BindingEndedData
+
+
+class BindingLapsed(Event):
+    """The roster no longer has a bound child: graduated or left. The binding is kept. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.lapsed.v1"
+    type: Literal["kinbind.binding.lapsed.v1"]
+    data: BindingStandingData
+
+
+class BindingResumed(Event):
+    """A bound child is in the roster again, or under another id. Subject: the binding."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.resumed.v1"
+    type: Literal["kinbind.binding.resumed.v1"]
+    data: BindingStandingData
 
 
 class PaperApplicationRejectedData(Model):
@@ -430,6 +466,9 @@ class DecisionMadeData(Model):
 
     outcome: Literal["approve", "refuse"]
     decided_by: str = Field(description="The teacher's id in the roster.")
+    version: int | None = Field(
+        default=None, description="Of the BindingSubmitted that was decided on; a decision on an earlier one is void."
+    )
     for_binding: Sealed = ""
 
 
@@ -537,6 +576,8 @@ HEARD_BY: dict[type[Event], tuple[str, ...]] = {
     BindingRefused: ("review", "notify"),
     BindingWithdrawn: ("review", "notify"),
     BindingRevoked: ("review", "notify"),
+    BindingLapsed: ("review",),
+    BindingResumed: ("review",),
     PaperApplicationRejected: ("review",),
     AccountOpened: ("notify",),
     SchoolUpdated: ("review",),

@@ -407,7 +407,7 @@ async def test_a_child_that_moved_meanwhile_leaves_the_draft_before_it_is_sent(t
     await town.fill(token, (LI,), PARENT_ID, make_parent_form())
     await move_to_another_school(town, LI)
     sent = await town.call("POST", "/applications", token, signature=SIGNATURE)
-    assert (sent.status_code, sent.json()["code"]) == (409, "step_missing")
+    assert (sent.status_code, sent.json()["code"]) == (409, "students_changed")
     async with town.browser(token) as browser:
         page = await browser.get("/students")
     assert "學籍資料已變更" in page.text
@@ -418,7 +418,7 @@ async def test_a_front_end_is_told_of_a_child_that_moved_and_sends_the_others(to
     token = await town.sign_in(CONTACT)
     await town.fill(token, (LI, WANG), PARENT_ID, make_parent_form())
     await move_to_another_school(town, LI)
-    assert (await town.call("POST", "/applications", token, signature=SIGNATURE)).json()["code"] == "step_missing"
+    assert (await town.call("POST", "/applications", token, signature=SIGNATURE)).json()["code"] == "students_changed"
     drafts = [await town.do("GET", "/draft", token) for _ in range(2)]
     assert [draft["students_dropped"] for draft in drafts] == [True, False]
     assert [[student["name"] for student in draft["students"]] for draft in drafts] == [[WANG.name]] * 2

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import permutations
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
 
-from shared.events import BindingApproved, BindingRefused, BindingWithdrawn
+from shared.events import (
+    BindingApproved,
+    BindingLapsed,
+    BindingRefused,
+    BindingResumed,
+    BindingRevoked,
+    BindingWithdrawn,
+    ClassRosterUpdated,
+    StudentsForReview,
+)
 from shared.sealing import UnsealError
 
 if TYPE_CHECKING:
@@ -65,6 +74,89 @@ async def test_every_order_ends_the_same(binding: Binding, query: Query, story: 
     assert len(ends) == 1
     (end,) = ends
     assert (end[0], end[4], end[6]) == (state, class_id, True)
+
+
+LAPSED_ON = date(2026, 11, 23)
+WHERE = (
+    "SELECT state, left_on, student_id, school_id, class_id, version, settled_at, submission_version,"
+    " details IS NOT NULL AS has_details, contacts IS NOT NULL AS has_contacts FROM bindings WHERE id = $1"
+)
+
+
+def stands(kind: type[Event], binding_id: UUID, version: int, *where: str, **facts: object) -> Event:
+    """How a binding stands, and where its child is: student, school and class."""
+    data = dict(zip(("student_id", "school_id", "class_id"), where, strict=True)) | facts
+    if kind not in {BindingLapsed, BindingResumed}:
+        data |= {"application_id": APPLICATION, "language": "zh-TW"}
+    return kind.of("binding", binding_id, version=version, settled_at=datetime(2026, 11, 22, 8, tzinfo=UTC), **data)
+
+
+def class_roster(binding: Binding, class_id: str, school_id: str, revision: int, *students: str) -> Event:
+    """Who is in a class."""
+    told = StudentsForReview(students=[{"id": id_, "name": "王大明"} for id_ in students])
+    event = ClassRosterUpdated.of("binding", class_id, school_id=school_id, revision=revision)
+    return event.sealed(binding.review.from_binding, for_review=told)
+
+
+def moving_stories(binding: Binding, binding_id: UUID, tag: str) -> dict[str, list[Event]]:
+    """What can happen to a child, each as binding tells it in order; ``tag`` makes child and classes its own."""
+    child, here, next_door, away = (f"{id_}{tag}" for id_ in ("ST-", "C-1-", "C-2-", "C-9-"))
+    first = binding.submission(binding_id, student_id=child, class_id=here)
+    moved = binding.submission(binding_id, version=2, student_id=child, class_id=next_door)
+    approved = stands(BindingApproved, binding_id, 3, child, "S-1", next_door)
+    lapsed = stands(BindingLapsed, binding_id, 4, child, "S-1", next_door, left_on=LAPSED_ON)
+    bound = [first, stands(BindingApproved, binding_id, 2, child, "S-1", here)]
+    has_moved = class_roster(binding, away, "S-2", 7, child)
+    return {
+        "moved, bound, left": [first, moved, approved, lapsed],
+        "back under a new id": [
+            moved,
+            approved,
+            lapsed,
+            stands(BindingResumed, binding_id, 5, f"new-{tag}", "S-2", away),
+        ],
+        "moved when bound": [*bound, class_roster(binding, here, "S-1", 7), has_moved],
+        "unbound at the new school": [*bound, has_moved, stands(BindingRevoked, binding_id, 3, child, "S-2", away)],
+        "refused at the old school, then moved": [
+            first,
+            stands(BindingRefused, binding_id, 2, child, "S-1", here),
+            has_moved,
+        ],
+        "waiting when it left": [
+            first,
+            moved,
+            stands(BindingRefused, binding_id, 3, child, "S-1", next_door, left_on=LAPSED_ON),
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("story", "end"),
+    [
+        ("moved, bound, left", ("approved", LAPSED_ON, "ST-", "S-1", "C-2-")),
+        ("back under a new id", ("approved", None, "new-", "S-2", "C-9-")),
+        ("moved when bound", ("approved", None, "ST-", "S-2", "C-9-")),
+        ("unbound at the new school", ("revoked", None, "ST-", "S-2", "C-9-")),
+        ("refused at the old school, then moved", ("refused", None, "ST-", "S-1", "C-1-")),
+        ("waiting when it left", ("refused", LAPSED_ON, "ST-", "S-1", "C-2-")),
+    ],
+)
+async def test_every_order_of_moves_ends_the_same_however_often_each_comes(
+    binding: Binding, query: Query, story: str, end: tuple[object, ...]
+):
+    ends = set()
+    for order in permutations(range(len(moving_stories(binding, uuid4(), "")[story]))):
+        binding_id, tag = uuid4(), uuid4().hex
+        told = moving_stories(binding, binding_id, tag)[story]
+        told_again = moving_stories(binding, binding_id, tag)[story]
+        for step in order:
+            await binding.tell(told[step])
+        for step in reversed(order):
+            await binding.tell(told_again[step])
+        (row,) = await query(WHERE, binding_id)
+        ends.add(tuple(value.replace(tag, "") if isinstance(value, str) else value for value in row))
+    assert len(ends) == 1
+    assert next(iter(ends))[: len(end)] == end
 
 
 async def test_a_withdrawal_before_its_submission_leaves_nothing_to_review(binding: Binding, query: Query):

@@ -37,6 +37,7 @@ def make_values(**overrides: object) -> dict[str, Any]:
         "email": "mei.wang@example.org",
         "until": datetime(2026, 12, 8, 2, 30, tzinfo=UTC),
         "reason": "關係填的是祖父，\n簽名的是母親。",
+        "has_left": False,
         "name": "陳老師",
         "classes": [WaitingClass(class_name="五年一班", waiting=2), WaitingClass(class_name="五年二班", waiting=1)],
         "waiting": 3,
@@ -203,6 +204,17 @@ def test_every_line_of_a_reason_is_quoted_as_it_was_written(kind: Kind, language
 
     assert "> 關係填的是祖父，\n> 簽名的是母親。" in letter.text
     assert '<blockquote lang="zh-Hant-TW">關係填的是祖父，\n簽名的是母親。</blockquote>' in letter.html
+
+
+def test_a_refusal_because_the_child_has_left_names_no_teacher_and_sends_nobody_to_mend_it():
+    letter = NOTICES.mail(Kind.REFUSED, "x@example.org", "zh-TW", **make_values(has_left=True))
+
+    for text in (letter.text, letter.html):
+        assert "關係填的是祖父" in text
+        assert "導師" not in text
+        assert "資料改正確" not in text
+    assert "https://parents.example/binding/" in letter.text
+    assert "<blockquote" not in letter.html
 
 
 @pytest.mark.parametrize(

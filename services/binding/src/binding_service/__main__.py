@@ -1,10 +1,11 @@
-"""``binding-service serve | migrate | roster``."""
+"""``binding-service serve | migrate | roster | bindings``."""
 
 from __future__ import annotations
 
 import sys
 
 from binding_service.app import make_app, make_keys
+from binding_service.applications.commands import bindings_command
 from binding_service.roster.commands import roster_command
 from binding_service.roster.importing import Roster
 from binding_service.settings import Settings
@@ -14,14 +15,13 @@ from shared.service import run
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return run("binding_service", Settings, make_app, [roster_command(make_roster)])
+    return run("binding_service", Settings, make_app, [roster_command(make_roster), bindings_command(make_roster)])
 
 
 def make_roster(settings: Settings) -> Roster:
-    """What an import works with. Raises SettingsError."""
-    keys = make_keys(settings)
+    """What an import or a replay works with. Raises SettingsError."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
-    return Roster(database=database, hashes=keys.hashes, store=keys.store, to_review=keys.to_review)
+    return Roster(database, make_keys(settings))
 
 
 if __name__ == "__main__":

@@ -81,6 +81,16 @@ class StepMissingError(BindingError):
         self.step = step
 
 
+class StudentsChangedError(StepMissingError):
+    """A child of the draft has left the school that was named: the list of children is to be confirmed anew."""
+
+    code = "students_changed"
+
+    def __init__(self) -> None:
+        super().__init__(step="students")
+        self.field = "students"
+
+
 class CodeRejectedError(BindingError):
     """The code is wrong, used, expired or was never sent: nobody is told which."""
 

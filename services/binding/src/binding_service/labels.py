@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from binding_service.words import _
 from shared.languages import marked
+
+if TYPE_CHECKING:
+    from datetime import date
 
 RELATIONS = {
     "father": marked("父親"),
@@ -31,6 +36,11 @@ STATES = {
 def relation(key: str, text: str = "") -> str:
     """父親; for other, the parent's own words."""
     return text or _(RELATIONS[key])
+
+
+def left(day: date) -> str:
+    """已畢業或離校（2026/6/30）: the roster does not say which of the two."""
+    return _("已畢業或離校（{day}）").format(day=f"{day.year}/{day.month}/{day.day}")
 
 
 def level(key: str) -> str:

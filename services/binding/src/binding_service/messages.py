@@ -12,6 +12,7 @@ MESSAGES = {
     "not_signed_in": marked("登入已逾時，請重新取得驗證碼登入；已填寫的資料都還在。"),
     "not_found": marked("找不到這筆資料。"),
     "step_missing": marked("前面的步驟還沒有完成。"),
+    "students_changed": marked("有學生的學籍資料已變更，不在您填寫的學校；請重新確認學生名單。"),
     "code_rejected": marked("驗證碼不正確或已失效，還可以再試 {tries_left} 次。"),
     "code_dead": marked("驗證碼不正確或已失效，這組驗證碼不能再試了，請重新取得驗證碼。"),
     "no_attempt": marked("請先取得驗證碼。"),

@@ -129,8 +129,9 @@ async def tell_approval(notify: Notify, connection: Connection, event: BindingAp
 
 
 async def tell_refusal(notify: Notify, connection: Connection, event: BindingRefused) -> None:
-    """Refused: the teacher's reason, and what to do now."""
-    await _tell(notify, connection, event, Kind.REFUSED, AddresseeWithReason)
+    """Refused: the teacher's reason, or that the child has left the school, and what to do now."""
+    has_left = event.data.left_on is not None
+    await _tell(notify, connection, event, Kind.REFUSED, AddresseeWithReason, has_left=has_left)
 
 
 async def tell_withdrawal(notify: Notify, connection: Connection, event: BindingWithdrawn) -> None:
@@ -184,10 +185,16 @@ async def _tell(
     event: BindingApproved | BindingRefused | BindingWithdrawn | BindingRevoked,
     kind: Kind,
     sealed: type[Addressee],
+    **values: object,
 ) -> None:
-    """How a binding ended. The cause is the binding in that version: it may be published again under a new event id."""
+    """How a binding ended. The cause is the binding in that version: it may be published again under a new event id.
+
+    What is told again to a service that is new is no news to the parent.
+    """
+    if event.data.is_replay:
+        return
     known = notify.from_binding.unseal_model(sealed, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(kind, known.email, event.data.language, **known.model_dump())
+    letter = notify.notices.mail(kind, known.email, event.data.language, **known.model_dump(), **values)
     await _queue(notify, connection, event, Draft(kind, f"{event.subject}:{event.data.version}", letter))
 
 

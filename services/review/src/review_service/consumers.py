@@ -10,7 +10,9 @@ from review_service.papers import use_cases as papers
 from review_service.roster import use_cases as roster
 from shared.events import (
     BindingApproved,
+    BindingLapsed,
     BindingRefused,
+    BindingResumed,
     BindingRevoked,
     BindingSubmitted,
     BindingWithdrawn,
@@ -92,6 +94,16 @@ def _subscribe_to_applications(bus: Bus, review: Review) -> None:
     @bus.consume(BindingRevoked)
     async def binding_revoked(event: BindingRevoked) -> None:
         """The school ended a binding."""
+        await once(review.database, CONSUMER, event, applications.take_settlement)
+
+    @bus.consume(BindingLapsed)
+    async def binding_lapsed(event: BindingLapsed) -> None:
+        """A bound child has graduated or left."""
+        await once(review.database, CONSUMER, event, applications.take_settlement)
+
+    @bus.consume(BindingResumed)
+    async def binding_resumed(event: BindingResumed) -> None:
+        """A bound child is a student again."""
         await once(review.database, CONSUMER, event, applications.take_settlement)
 
     @bus.consume(BindingWithdrawn)

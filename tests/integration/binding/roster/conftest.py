@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from binding_service.context import Keys
 from binding_service.id_numbers import check_digit
 from binding_service.roster.importing import Roster
 from shared.database import Database
@@ -51,11 +52,17 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def roster(database: Database) -> Roster:
+    keys = SealingKeys({"r1": b"r" * 32})
     return Roster(
         database,
-        hashes=HashKeys({"h1": b"h" * 32}),
-        store=SealingKeys({"s1": b"s" * 32}),
-        to_review=SealingKeys({"r1": b"r" * 32}),
+        Keys(
+            store=SealingKeys({"s1": b"s" * 32}),
+            hashes=HashKeys({"h1": b"h" * 32}),
+            to_otp=keys,
+            to_review=keys,
+            from_review=keys,
+            to_notify=keys,
+        ),
     )
 
 

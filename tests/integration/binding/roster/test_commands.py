@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 async def run(roster: Roster, *words: str | Path) -> int:
     """The exit code of ``binding-service roster …``; the command opens and closes a database of its own."""
-    own = Roster(Database(roster.database.dsn), roster.hashes, roster.store, roster.to_review)
+    own = Roster(Database(roster.database.dsn), roster.keys)
     command = roster_command(lambda _: own)
     parser = argparse.ArgumentParser()
     command.configure(parser)
@@ -71,7 +71,7 @@ async def test_another_import_under_way_is_one_sentence_and_exit_code_1(
 async def test_a_database_that_is_away_is_one_sentence_and_exit_code_1(
     roster: Roster, export: Export, capsys: pytest.CaptureFixture[str]
 ):
-    nowhere = Roster(Database("postgresql://binding@localhost:1/none"), roster.hashes, roster.store, roster.to_review)
+    nowhere = Roster(Database("postgresql://binding@localhost:1/none"), roster.keys)
     assert await run(nowhere, "import", export.write()) == 1
     assert "the database cannot be reached" in capsys.readouterr().err
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -38,6 +38,7 @@ class Child(BaseModel):
     class_name: str
     relation_label: str
     bound_at: datetime
+    left_on: date | None = Field(description="Since when the school has no such student: graduated or left.")
 
 
 @router.post("/account/sessions", status_code=201, summary="Sign in with a password")
@@ -62,6 +63,7 @@ async def children(binding: Parts, session: SignedIn) -> list[Child]:
             class_name=row["class_name"],
             relation_label=labels.relation(row["relation"], row["relation_text"]),
             bound_at=row["bound_at"],
+            left_on=row["left_on"],
         )
         for row in await accounts.children(binding, session)
     ]

@@ -94,11 +94,11 @@ async def set_password(connection: Connection, account_id: UUID, password_hash: 
 
 
 async def children(connection: Connection, account_id: UUID) -> list[asyncpg.Record]:
-    """The children that are bound to the account: name, school, class, relation, since when."""
+    """The children that are bound to the account: name, school, class, relation, since when, and when it left."""
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         SELECT students.name, schools.name AS school_name, classes.name AS class_name, bindings.relation,
-               bindings.relation_text, bindings.changed_at AS bound_at
+               bindings.relation_text, bindings.changed_at AS bound_at, bindings.left_on
         FROM accounts JOIN bindings ON bindings.person_hash = accounts.person_hash AND bindings.state = 'approved'
         JOIN students ON students.id = bindings.student_id
         JOIN classes ON classes.id = students.class_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -57,9 +57,10 @@ class BindingState(BaseModel):
     relation_label: str
     state: Literal["pending", "approved", "refused", "revoked"]
     state_label: str = Field(examples=["申請", "認證", "不通過", "已解除綁定"])
-    reason: str = Field(description="The school's, for a refusal or an unbinding.")
+    reason: str = Field(description="For a refusal or an unbinding: the school's, or that the child has left it.")
     submitted_at: datetime
     changed_at: datetime
+    left_on: date | None = Field(description="Since when the school has no such student: graduated or left.")
 
 
 class GenuineState(BaseModel):
@@ -103,6 +104,7 @@ async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
                 "reason": view.reason,
                 "submitted_at": view.submitted_at,
                 "changed_at": view.changed_at,
+                "left_on": view.left_on,
             }
         )
         for view in views

@@ -31,18 +31,21 @@ class UnknownBindingError(ValueError):
 async def apply_decision(binding: Binding, connection: Connection, event: DecisionMade) -> None:
     """Approve or refuse, and say so by an event; part of the inbox's transaction.
 
-    Two decisions are not applied: on a binding that no longer waits, and by a teacher who is the parent, about which
-    review may not have known. What stands is told again then, and review follows that. Raises UnknownBindingError.
+    Three decisions are not applied: on a binding that no longer waits, on what was told before the child moved, and by
+    a teacher who is the parent, about which review may not have known. What stands is told again then, and review
+    follows that. Raises UnknownBindingError.
     """
     applicant = await _applicant(connection, event)
-    if await _is_parent(binding, connection, applicant, event.data.decided_by):
+    if event.data.version is not None and event.data.version != applicant["version"]:
+        moved = False
+    elif await _is_parent(binding, connection, applicant, event.data.decided_by):
         moved = False
         await storage.raise_version(connection, applicant["binding_id"])
     elif event.data.outcome == "approve":
         moved = await _approve(binding, connection, applicant, event)
     else:
         moved = await _refuse(binding, connection, applicant, event)
-    state = await _tell_state(binding, connection, applicant["binding_id"])
+    state = await _tell_state(binding, connection, applicant["binding_id"], is_news=moved)
     log.info("decision applied" if moved else "decision not applied", binding=event.subject, state=state)
 
 
@@ -54,7 +57,7 @@ async def apply_unbinding(binding: Binding, connection: Connection, event: Unbin
     applicant = await _applicant(connection, event)
     sealed = _sealed_reason(binding, applicant["binding_id"], event)
     moved = await storage.revoke(connection, applicant["binding_id"], sealed, event.data.decided_by)
-    state = await _tell_state(binding, connection, applicant["binding_id"])
+    state = await _tell_state(binding, connection, applicant["binding_id"], is_news=moved)
     log.info("unbinding applied" if moved else "unbinding not applied", binding=event.subject, state=state)
 
 
@@ -91,13 +94,13 @@ def _sealed_reason(binding: Binding, binding_id: UUID, event: DecisionMade | Unb
     return binding.keys.store.seal(reason, f"bindings:{binding_id}:reason")
 
 
-async def _tell_state(binding: Binding, connection: Connection, binding_id: UUID) -> str:
+async def _tell_state(binding: Binding, connection: Connection, binding_id: UUID, *, is_news: bool) -> str:
     """Record the event of the state that a binding is in now; the state."""
     row = await storage.binding(connection, binding_id)
     if row is None:
         raise UnknownBindingError
     if row["state"] == "pending":
-        await outbox.record(connection, *await submitted(binding, connection, [binding_id]))
+        await outbox.record(connection, *await submitted(binding.keys, connection, [binding_id]))
     else:
-        await outbox.record(connection, facts.binding_ended(binding.keys, row))
+        await outbox.record(connection, facts.binding_ended(binding.keys, row, is_replay=not is_news))
     return str(row["state"])

@@ -44,7 +44,8 @@ class BindingView:
     """One child of an application as its parent sees it.
 
     ``state`` is pending, approved, refused, withdrawn or revoked; ``reason`` is the school's, for a refusal or an
-    unbinding. ``on_paper`` says that the school entered the application.
+    unbinding. ``on_paper`` says that the school entered the application. ``left_on`` is the day since which the roster
+    has no such student; a refusal then is no teacher's.
     """
 
     id: UUID
@@ -64,6 +65,7 @@ class BindingView:
     has_signed_in: bool
     has_paper_form: bool
     on_paper: bool
+    left_on: date | None
 
 
 def fingerprint(shown: Iterable[tuple[UUID, int]]) -> str:

@@ -77,8 +77,8 @@ async def _repeat(binding: Binding, connection: Connection, entry_id: UUID, answ
         return [facts.paper_application_rejected(entry_id, answer["problems"])]
     ids = await storage.binding_ids(connection, answer["application_id"])
     rows = [row for id_ in ids if (row := await storage.binding(connection, id_)) is not None]
-    ended = [facts.binding_ended(binding.keys, row) for row in rows if row["state"] != "pending"]
-    return [*await submitted(binding, connection, ids), *ended]
+    ended = [facts.binding_ended(binding.keys, row, is_replay=True) for row in rows if row["state"] != "pending"]
+    return [*await submitted(binding.keys, connection, ids), *ended]
 
 
 # --- checks ---
@@ -167,7 +167,7 @@ async def _accept(
         connection, entry_id, event.data.entered_by, event.data.signed_on, application_id=application_id
     )
     log.info("paper application accepted", entry=str(entry_id), application=str(application_id))
-    told = await submitted(binding, connection, [binding_id])
+    told = await submitted(binding.keys, connection, [binding_id])
     language = event.data.language
     acknowledged = facts.application_submitted(binding.keys, application_id, number, applicant, [student], language)
     return [*told, acknowledged]

@@ -13,8 +13,17 @@ if TYPE_CHECKING:
 
     from shared.database import Connection
 
-BINDING_COLUMNS = """
-    bindings.id, bindings.application_id, applications.number AS application_number, bindings.student_id,
+#: Where a binding's child is for who reviews it. Bound, it is where the roster has it; one that waits or has ended
+#: stays where it was told to be. Needs bindings and students.
+PLACE = """
+    CASE WHEN state = 'approved' AND left_on IS NULL THEN students.school_id
+        ELSE coalesce(told_school_id, students.school_id) END AS school_id,
+    CASE WHEN state = 'approved' AND left_on IS NULL THEN students.class_id
+        ELSE coalesce(told_class_id, students.class_id) END AS class_id
+"""
+BINDING_COLUMNS = f"""
+    {PLACE}, bindings.left_on, bindings.id, bindings.application_id,
+    applications.number AS application_number, bindings.student_id,
     students.name AS student_name, bindings.school_name, bindings.class_name, bindings.relation,
     bindings.relation_text, bindings.state, bindings.version, bindings.reason_sealed, bindings.submitted_at,
     bindings.changed_at, applications.language, applications.name AS parent_name,
@@ -114,11 +123,12 @@ async def insert_bindings(
               AND NOT cleared
         )
         INSERT INTO bindings (id, application_id, student_id, person_hash, school_id, school_name, class_name, relation,
-                              relation_text, state, version, submitted_at, changed_at)
-        SELECT id, $1, student_id, $2, school_id, school, class, relation, relation_text, 'pending', 1,
-               present(), present()
+                              relation_text, state, version, submitted_at, changed_at, told_school_id, told_class_id)
+        SELECT child.id, $1, student_id, $2, child.school_id, school, class, relation, relation_text, 'pending', 1,
+               present(), present(), students.school_id, students.class_id
         FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
              AS child (id, student_id, school_id, school, class, relation, relation_text)
+        JOIN students ON students.id = student_id
         """,
         application_id,
         person_hash,
@@ -167,6 +177,15 @@ async def binding(connection: Connection, binding_id: UUID) -> asyncpg.Record | 
     )
 
 
+async def bindings_of(connection: Connection, binding_ids: list[UUID]) -> list[asyncpg.Record]:
+    """The same of many bindings, in the order of their ids."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"SELECT {BINDING_COLUMNS} FROM {BINDING_TABLES} WHERE bindings.id = ANY($1) ORDER BY bindings.id",  # noqa: S608 - constants of ours
+        binding_ids,
+    )
+    return rows
+
+
 async def end_pending(
     connection: Connection,
     binding_id: UUID,
@@ -193,12 +212,14 @@ async def end_pending(
 
 
 async def revoke(connection: Connection, binding_id: UUID, reason_sealed: str, decided_by: str) -> bool:
-    """End an approved binding, raising its version; False where it is not approved."""
+    """End an approved binding, raising its version; it stays with its school. False where it is not approved."""
     moved = await connection.fetchval(
         """
         UPDATE bindings
-        SET state = 'revoked', version = version + 1, changed_at = present(), reason_sealed = $2, decided_by = $3
-        WHERE id = $1 AND state = 'approved' RETURNING true
+        SET state = 'revoked', version = version + 1, changed_at = present(), reason_sealed = $2, decided_by = $3,
+            told_school_id = students.school_id, told_class_id = students.class_id
+        FROM students
+        WHERE bindings.id = $1 AND state = 'approved' AND students.id = student_id RETURNING true
         """,
         binding_id,
         reason_sealed,
@@ -223,16 +244,16 @@ async def clear_ended(connection: Connection, binding_ids: list[UUID]) -> None:
 
 
 async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[asyncpg.Record]:
-    """What BindingSubmitted tells of these bindings, in their order; class and school are those of the roster now.
+    """What BindingSubmitted tells of these bindings, in their order; ``waits`` says whether they still do.
 
     One that no longer waits is told as it was at first: every later state has a higher version.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
-        """
-        SELECT bindings.id, CASE WHEN state = 'pending' THEN version ELSE 1 END AS version,
-               bindings.student_id, bindings.relation, bindings.relation_text, bindings.submitted_at, application_id,
-               number AS application_number,
-               students.name AS student_name, students.school_id, students.class_id, applications.national_id_sealed,
+        f"""
+        SELECT bindings.id, state = 'pending' AS waits, CASE WHEN state = 'pending' THEN version ELSE 1 END AS version,
+               {PLACE}, bindings.student_id, bindings.relation, bindings.relation_text, bindings.submitted_at,
+               application_id, number AS application_number,
+               students.name AS student_name, applications.national_id_sealed,
                applications.name AS parent_name, email, phone, statement_version, signature_sealed,
                coalesce(signed_hash, '') AS document_hash, paper_entries.id IS NOT NULL AS on_paper,
                paper_entries.id AS paper_entry_id,
@@ -244,7 +265,7 @@ async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[a
         JOIN students ON students.id = bindings.student_id
         LEFT JOIN paper_entries USING (application_id)
         ORDER BY place
-        """,
+        """,  # noqa: S608 - a constant of ours
         binding_ids,
     )
     return rows
@@ -364,7 +385,7 @@ async def lock_applicant(connection: Connection, binding_id: UUID) -> asyncpg.Re
     """Whose application a binding belongs to, with what an account is opened from; the binding is held meanwhile."""
     return await connection.fetchrow(
         """
-        SELECT bindings.id AS binding_id, applications.id, applications.person_hash,
+        SELECT bindings.id AS binding_id, bindings.version, applications.id, applications.person_hash,
                applications.national_id_sealed, applications.name,
                applications.email, applications.phone, applications.language, students.name AS student_name
         FROM applications JOIN bindings ON bindings.application_id = applications.id

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from binding_service.context import Binding, Keys
+    from binding_service.context import Keys
     from shared.database import Connection
     from shared.events import BindingSubmitted
 
@@ -36,14 +36,14 @@ class Person:
     phone_hashes: list[str]
 
 
-async def submitted(binding: Binding, connection: Connection, binding_ids: list[UUID]) -> list[BindingSubmitted]:
+async def submitted(keys: Keys, connection: Connection, binding_ids: list[UUID]) -> list[BindingSubmitted]:
     """The event of each of these bindings at its present version, in the order in which they were named.
 
     One that no longer waits is told as it was at first, so that what has become of it outdoes this.
     """
     rows = await storage.submissions(connection, binding_ids)
-    people = {row["application_id"]: _person(binding.keys, row) for row in rows}
-    guardians = await _guardians(binding.keys, connection, rows)
+    people = {row["application_id"]: _person(keys, row) for row in rows}
+    guardians = await _guardians(keys, connection, rows)
     teachers = await _teachers(connection, people)
     shared = await _shared(connection, rows, people)
     events = []
@@ -51,7 +51,7 @@ async def submitted(binding: Binding, connection: Connection, binding_ids: list[
         person = people[row["application_id"]]
         compared = [_compared(guardian, shown, person) for guardian, shown in guardians[row["student_id"]]]
         event = facts.binding_submitted(
-            binding.keys,
+            keys,
             row,
             person.national_id,
             compared,

@@ -24,6 +24,7 @@ from binding_service.errors import (
     NotPendingError,
     StepMissingError,
     StudentKnownError,
+    StudentsChangedError,
 )
 from binding_service.statements import statement
 from shared import outbox
@@ -82,7 +83,7 @@ async def submit(
     """Send the draft: one application, a binding a child, an event each, in one transaction.
 
     The same key again gives the same application, whatever happened to the first answer. Raises StepMissingError,
-    InvalidFieldsError, StudentKnownError, EmailTakenError.
+    StudentsChangedError, InvalidFieldsError, StudentKnownError, EmailTakenError.
     """
     async with binding.database.transaction() as connection:
         row = await draft_storage.lock_draft(connection, session.contact_hash)
@@ -111,13 +112,13 @@ async def _send(
     await drafts.refuse_taken_email(binding, connection, applicant.email, applicant.national_id)
     children = await drafts.students(connection, draft)
     if len(children) < len(draft.students):
-        raise StepMissingError(step="students")
+        raise StudentsChangedError
     await _refuse_known_students(binding, connection, applicant, children)
     now = await draft_storage.now(connection)
     sent = Sent(uuid4(), domain.application_number(now.astimezone(TAIPEI).date()))
     signed = _signed_document(session, draft.consent, sent.number, applicant, children, signature, now)
     await _insert_application(binding, connection, session, sent, applicant, signed, idempotency_key, language)
-    told = await submitted(binding, connection, await _insert_bindings(connection, sent, applicant, children))
+    told = await submitted(binding.keys, connection, await _insert_bindings(connection, sent, applicant, children))
     students = [student for _, student in children]
     acknowledged = facts.application_submitted(binding.keys, sent.id, sent.number, applicant, students, language)
     await outbox.record(connection, *told, acknowledged)
@@ -314,7 +315,6 @@ async def _row(connection: Connection, binding_id: UUID) -> asyncpg.Record:
 
 
 def _view(binding: Binding, row: asyncpg.Record) -> BindingView:
-    reason = row["reason_sealed"]
     return BindingView(
         id=row["id"],
         application_id=row["application_id"],
@@ -327,10 +327,11 @@ def _view(binding: Binding, row: asyncpg.Record) -> BindingView:
         relation_text=row["relation_text"],
         state=row["state"],
         version=row["version"],
-        reason=binding.keys.store.unseal(reason, f"bindings:{row['id']}:reason") if reason else "",
+        reason=facts.reason_of(binding.keys, row),
         submitted_at=row["submitted_at"],
         changed_at=row["changed_at"],
         has_signed_in=row["has_signed_in"],
         has_paper_form=row["has_paper_form"],
         on_paper=row["on_paper"],
+        left_on=row["left_on"],
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from binding_service.applications.moves import follow_students
 from binding_service.roster import oneroster, storage
 from binding_service.roster.domain import Report
 from binding_service.roster.errors import ImportUnderWayError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from binding_service.context import Keys
     from binding_service.roster.oneroster import File, Line, User
     from shared.database import Connection, Database
     from shared.events import Event
@@ -44,9 +46,22 @@ class Roster:
     """What the use cases work with: ``hashes`` find ID numbers, ``store`` seals them, ``to_review`` what is told."""
 
     database: Database
-    hashes: HashKeys
-    store: SealingKeys
-    to_review: SealingKeys
+    keys: Keys
+
+    @property
+    def hashes(self) -> HashKeys:
+        """By which ID numbers are found."""
+        return self.keys.hashes
+
+    @property
+    def store(self) -> SealingKeys:
+        """With which they are sealed at rest."""
+        return self.keys.store
+
+    @property
+    def to_review(self) -> SealingKeys:
+        """With which names and e-mails are sealed for review."""
+        return self.keys.to_review
 
 
 class _DryRunError(Exception):
@@ -92,6 +107,7 @@ async def _import(roster: Roster, connection: Connection, path: Path, *, dry_run
     counts = {table.name: await storage.merge(connection, table, revision) for table in storage.TABLES}
     report = Report(revision, dry_run, counts, *await storage.bad_lines(connection))
     await storage.finish_import(connection, revision, report.as_json())
+    await follow_students(roster, connection, revision)
     await _tell(roster, connection, revision)
     return report
 

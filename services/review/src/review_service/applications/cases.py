@@ -11,17 +11,38 @@ from review_service.applications.domain import Flag, Outcome, Standing, State
 from review_service.audit.use_cases import note
 from review_service.errors import NotFoundError
 from review_service.roster.use_cases import student_place, teacher_name
-from shared.events import BindingApproved, BindingRefused, BindingRevoked, BindingToReview, BindingWithdrawn, Model
+from shared.events import (
+    BindingApproved,
+    BindingLapsed,
+    BindingRefused,
+    BindingResumed,
+    BindingRevoked,
+    BindingToReview,
+    BindingWithdrawn,
+    Model,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import date, datetime, timedelta
 
     import asyncpg
 
     from review_service.context import Review, Teacher
     from shared.database import Connection
     from shared.events import BindingSubmitted, RosterGuardian
+
+
+Settlement = BindingApproved | BindingRefused | BindingWithdrawn | BindingRevoked | BindingLapsed | BindingResumed
+#: What each event says of an application. A lapse ends no binding: only the student has left.
+STATES = {
+    BindingApproved.TYPE: State.APPROVED,
+    BindingRefused.TYPE: State.REFUSED,
+    BindingWithdrawn.TYPE: State.WITHDRAWN,
+    BindingRevoked.TYPE: State.REVOKED,
+    BindingLapsed.TYPE: State.APPROVED,
+    BindingResumed.TYPE: State.APPROVED,
+}
 
 
 class Names(Model):
@@ -68,7 +89,8 @@ class RosterRecord:
 class Application:
     """One application as the teacher sees it. ``details`` are None once it is withdrawn: no one needs them any more.
 
-    ``is_mine``: the decision is this teacher's to take. ``undo_left``: how long it can still be undone.
+    ``is_mine``: the decision is this teacher's to take. ``undo_left``: how long it can still be undone. ``left_on``:
+    since when the roster has no such student; a refusal then is nobody's decision.
     """
 
     id: UUID
@@ -88,6 +110,7 @@ class Application:
     for_administrator: bool
     is_mine: bool
     settled_at: datetime | None
+    left_on: date | None
     outcome: Outcome | None
     decided_by: str
     decider_id: str
@@ -114,7 +137,7 @@ async def take_submission(review: Review, connection: Connection, event: Binding
     contacts = Contacts(national_id=told.national_id, email=told.email, phone=told.phone)
     details = told.model_copy(update={"national_id": "", "email": "", "phone": ""})
     names = Names(student=told.student_name, parent=told.parent_name)
-    await storage.hold(connection, [event.data.student_id])
+    students = await _hold_students(connection, binding_id, event.data.student_id)
     await storage.forget_decision(connection, binding_id, event.data.version)
     await storage.save_submission(
         connection,
@@ -124,26 +147,27 @@ async def take_submission(review: Review, connection: Connection, event: Binding
         details=review.store.seal_model(details, place(binding_id, "details")),
         contacts=review.store.seal_model(contacts, place(binding_id, "contacts")) if told.national_id else None,
     )
-    await storage.refresh(connection, [event.data.student_id])
+    await storage.follow_students(connection, students)
+    await storage.refresh(connection, students)
 
 
-async def take_settlement(
-    connection: Connection, event: BindingApproved | BindingRefused | BindingWithdrawn | BindingRevoked
-) -> None:
-    """Binding says how an application ended. Raises ValueError for a subject that is no UUID."""
-    states = {
-        BindingApproved.TYPE: State.APPROVED,
-        BindingRefused.TYPE: State.REFUSED,
-        BindingWithdrawn.TYPE: State.WITHDRAWN,
-        BindingRevoked.TYPE: State.REVOKED,
-    }
+async def take_settlement(connection: Connection, event: Settlement) -> None:
+    """Binding says how an application stands that waits no longer. Raises ValueError for a subject that is no UUID."""
     binding_id = UUID(event.subject)
+    students = await _hold_students(connection, binding_id, event.data.student_id)
+    settled_at = event.data.settled_at or event.time
+    if await storage.settle(connection, binding_id, STATES[event.type], event.data, settled_at) is not None:
+        await storage.forget_overtaken(connection, binding_id)
+        await storage.follow_students(connection, students)
+        await storage.refresh(connection, students)
+
+
+async def _hold_students(connection: Connection, binding_id: UUID, told: str) -> list[str]:
+    """Hold the student whom an event is about (empty where it does not say), and the one known so far, if another."""
     known = await storage.student_of(connection, binding_id)
-    if known is not None:
-        await storage.hold(connection, [known])
-    student_id = await storage.settle(connection, binding_id, event.data.version, states[event.type], event.time)
-    if student_id is not None:
-        await storage.refresh(connection, [student_id])
+    students = [student_id for student_id in {told, known} if student_id]
+    await storage.hold(connection, students)
+    return students
 
 
 # --- what a teacher sees ---
@@ -241,6 +265,7 @@ def _application(review: Review, row: asyncpg.Record, relatives: Sequence[Relati
         for_administrator=row["for_administrator"],
         is_mine=row["is_mine"],
         settled_at=row["settled_at"],
+        left_on=row["left_on"],
         outcome=Outcome(row["decided_outcome"]) if row["decided_outcome"] else None,
         decided_by=teacher_name(review, row["decided_by"], row["decider_details"]),
         decider_id=row["decided_by"] or "",

@@ -189,7 +189,8 @@ def _decision_made(review: Review, row: asyncpg.Record) -> Event | None:
     except UnsealError:
         log.error("a decision is to be taken anew: the key of its reason is missing", binding=str(row["id"]))  # noqa: TRY400 - the text says all
         return None
-    event = DecisionMade.of("review", row["id"], outcome=row["decided_outcome"], decided_by=row["decided_by"])
+    facts = {"outcome": row["decided_outcome"], "decided_by": row["decided_by"], "version": row["submission_version"]}
+    event = DecisionMade.of("review", row["id"], **facts)
     return event.sealed(review.to_binding, for_binding=DecisionReason(reason=reason))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from shared.database import Connection
-    from shared.events import BindingSubmittedData
+    from shared.events import BindingStandingData, BindingSubmittedData
 
 IS_ADMINISTRATOR = f"coalesce(school_id = ({SCHOOL_OF_ADMINISTRATOR}), false)"
 #: Whose application a row of bindings is, for the teacher $1: their class's, or, for an administrator, their school's;
@@ -48,17 +48,23 @@ async def save_submission(
     """What was submitted, unless a later submission is known. It waits, unless something later is known of it."""
     await connection.execute(
         """
-        INSERT INTO bindings AS known (id, version, state, submission_version, application_id, application_number,
-            student_id, school_id, class_id, relation, submitted_at, statement_version, names, details, contacts,
-            on_paper, paper_entry_id, document_hash, parent_teacher_ids, is_contact_shared, is_known_guardian)
-        VALUES ($1, $2, 'waiting', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        INSERT INTO bindings AS known (id, version, state, submission_version, told_version, application_id,
+            application_number, student_id, told_school_id, told_class_id, relation, submitted_at, statement_version,
+            names, details, contacts, on_paper, paper_entry_id, document_hash, parent_teacher_ids, is_contact_shared,
+            is_known_guardian)
+        VALUES ($1, $2, 'waiting', $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT (id) DO UPDATE SET
             state = CASE WHEN known.version < excluded.version THEN excluded.state ELSE known.state END,
             settled_at = CASE WHEN known.version < excluded.version THEN NULL ELSE known.settled_at END,
+            left_on = CASE WHEN known.version < excluded.version THEN NULL ELSE known.left_on END,
+            (student_id, told_school_id, told_class_id, told_version) = (
+                SELECT * FROM (VALUES
+                    (known.student_id, known.told_school_id, known.told_class_id, known.told_version),
+                    (excluded.student_id, excluded.told_school_id, excluded.told_class_id, excluded.told_version)
+                ) AS told (student_id, school_id, class_id, version) ORDER BY version DESC NULLS LAST LIMIT 1),
             version = greatest(known.version, excluded.version),
             submission_version = excluded.submission_version, application_id = excluded.application_id,
-            application_number = excluded.application_number, student_id = excluded.student_id,
-            school_id = excluded.school_id, class_id = excluded.class_id, relation = excluded.relation,
+            application_number = excluded.application_number, relation = excluded.relation,
             submitted_at = excluded.submitted_at, statement_version = excluded.statement_version,
             names = excluded.names, details = excluded.details,
             contacts = CASE WHEN known.version <= excluded.version THEN excluded.contacts END,
@@ -102,7 +108,7 @@ async def forget_decision(connection: Connection, binding_id: UUID, version: int
 
 
 async def settle(
-    connection: Connection, binding_id: UUID, version: int, state: str, settled_at: datetime
+    connection: Connection, binding_id: UUID, state: str, told: BindingStandingData, settled_at: datetime
 ) -> str | None:
     """Binding's word on an application, unless a later one is known; the submission itself may still be to come.
 
@@ -110,18 +116,64 @@ async def settle(
     """
     student_id: str | None = await connection.fetchval(
         """
-        INSERT INTO bindings AS known (id, version, state, settled_at) VALUES ($1, $2, $3, $4)
+        INSERT INTO bindings AS known (id, version, state, settled_at, left_on, student_id, told_school_id,
+            told_class_id, told_version)
+        VALUES ($1, $2, $3, $4, $5, nullif($6, ''), nullif($7, ''), nullif($8, ''),
+            CASE WHEN $6 <> '' THEN $2::bigint END)
         ON CONFLICT (id) DO UPDATE SET
-            version = excluded.version, state = excluded.state, settled_at = excluded.settled_at, contacts = NULL
+            version = excluded.version, state = excluded.state, settled_at = excluded.settled_at,
+            left_on = excluded.left_on, contacts = NULL,
+            student_id = coalesce(excluded.student_id, known.student_id),
+            told_school_id = coalesce(excluded.told_school_id, known.told_school_id),
+            told_class_id = coalesce(excluded.told_class_id, known.told_class_id),
+            told_version = coalesce(excluded.told_version, known.told_version)
         WHERE known.version < excluded.version
         RETURNING student_id
         """,
         binding_id,
-        version,
+        told.version,
         state,
         settled_at,
+        told.left_on,
+        told.student_id,
+        told.school_id,
+        told.class_id,
     )
     return student_id
+
+
+async def follow_students(connection: Connection, student_ids: Sequence[str]) -> None:
+    """Put the applications of these students where they are.
+
+    What is bound is where the roster has the student now. All else is where binding last told: what has ended stays
+    with the school where it did. Rows that stay the same are not touched.
+    """
+    await connection.execute(
+        """
+        UPDATE bindings SET school_id = now.school_id, class_id = now.class_id
+        FROM (
+            SELECT here.id, coalesce(students.school_id, told_school_id) AS school_id,
+                coalesce(students.class_id, told_class_id) AS class_id
+            FROM bindings AS here LEFT JOIN students ON students.id = here.student_id
+                AND students.class_id IS NOT NULL AND here.state = 'approved' AND here.left_on IS NULL
+            WHERE here.student_id = ANY($1) AND told_version IS NOT NULL
+        ) AS now
+        WHERE bindings.id = now.id
+            AND (bindings.school_id, bindings.class_id) IS DISTINCT FROM (now.school_id, now.class_id)
+        """,
+        student_ids,
+    )
+
+
+async def forget_overtaken(connection: Connection, binding_id: UUID) -> None:
+    """Forget what a teacher decided on an application that the roster ended: it was never applied."""
+    await connection.execute(
+        f"""
+        UPDATE bindings SET {FORGOTTEN}, left_at = NULL
+        WHERE id = $1 AND state = 'refused' AND left_on IS NOT NULL AND decided_outcome IS NOT NULL
+        """,  # noqa: S608 - a constant of this module
+        binding_id,
+    )
 
 
 async def student_of(connection: Connection, binding_id: UUID) -> str | None:
@@ -530,7 +582,7 @@ async def let_leave(connection: Connection, most: int) -> list[asyncpg.Record]:
             SELECT id FROM bindings
             WHERE left_at IS NULL AND decided_outcome IS NOT NULL AND state = 'waiting' AND leaves_at <= present()
             ORDER BY leaves_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-        RETURNING id, decided_outcome, decided_by, reason
+        RETURNING id, decided_outcome, decided_by, reason, submission_version
         """,
         most,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from review_service.applications.storage import refresh, waiting_students
+from review_service.applications.storage import follow_students, hold, refresh, waiting_students
 from review_service.roster import storage
 from shared.contacts import ContactError, parse_email
 from shared.events import StudentsForReview, TeacherForReview
@@ -37,11 +37,14 @@ async def learn_teacher(review: Review, connection: Connection, event: TeacherUp
 
 
 async def learn_class_roster(review: Review, connection: Connection, event: ClassRosterUpdated) -> None:
-    """Who is in a class now. Raises UnsealError."""
+    """Who is in a class now; what is bound comes along with its student. Raises UnsealError."""
     data = event.data
     told = review.from_binding.unseal_model(StudentsForReview, data.for_review, event.place("for_review")).students
     students = [(student.id, review.store.seal(student.name, student_place(student.id))) for student in told]
-    await storage.save_class_roster(connection, event.subject, data.school_id, data.revision, students)
+    ids = [id_ for id_, _ in students]
+    await hold(connection, ids)
+    if await storage.save_class_roster(connection, event.subject, data.school_id, data.revision, students):
+        await follow_students(connection, ids)
 
 
 def student_name(review: Review, student_id: str, sealed: str) -> str:
