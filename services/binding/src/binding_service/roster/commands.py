@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from binding_service.roster.domain import Choices
 from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterError
 from binding_service.roster.importing import import_roster, replay
 from shared.database import DATABASE_FAULTS
@@ -61,7 +62,7 @@ async def _run(roster: Roster, arguments: Namespace) -> int:
 async def _act(roster: Roster, arguments: Namespace) -> str:
     if arguments.action == "replay":
         return f"{await replay(roster)} events recorded"
-    return str(await import_roster(roster, arguments.path, dry_run=arguments.dry_run))
+    return str(await import_roster(roster, arguments.path, Choices(dry_run=arguments.dry_run)))
 
 
 def _fail(message: str) -> int:
