@@ -1,6 +1,6 @@
 """An import of a city's roster against a bare COPY of the same rows, in one run on this machine.
 
-``python tests/bench/roster.py [--students 30000]``. Two yardsticks, both by one connection, with the rows ready in files:
+``python tests/bench/roster.py [--students 30000]``. Two yardsticks, by one connection, with the rows ready in files:
 ``files`` copies the five OneRoster files as they are, every column as text, into tables with their sourcedId as primary
 key; ``rows`` copies all rows that the import has written (roster, kept records, events) into empty tables with the same
 columns and indexes.
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def city_of(arguments: Sequence[str]) -> City:
-    """The size of the city, by arguments; teachers, classes and schools follow from the students where none is given."""
+    """The size of the city, by arguments; teachers, classes and schools follow from the students."""
     parser = argparse.ArgumentParser()
     for name in ("students", "classes", "teachers", "schools"):
         parser.add_argument(f"--{name}", type=int)
@@ -78,7 +78,8 @@ def report(servers: Servers, city: City) -> None:
     print(f"\nroster of {city.student_count:,} students, {city.class_count:,} classes, {city.teacher_count:,} teachers")
     print(f"{'bare COPY of the files / of the rows written':46} {files:>8.1f} s {rows:>8.1f} s")
     print(f"{'first import':46} {first.seconds:>8.1f} s {first.peak:>8.0f} MB at most")
-    print(f"{'  ratio to the COPY of the files / of the rows':46} {first.seconds / files:>8.1f}   {first.seconds / rows:>8.1f}")
+    ratios = (first.seconds / files, first.seconds / rows)
+    print(f"{'  ratio to the COPY of the files / of the rows':46} {ratios[0]:>8.1f}   {ratios[1]:>8.1f}")
     print(f"{'unchanged second import':46} {second.seconds:>8.1f} s {second.peak:>8.0f} MB at most")
 
 
@@ -86,7 +87,8 @@ def run_import(dsn: str, export: Path) -> Run:
     """Import by the command, as an operator does."""
     environment = {**os.environ, "BINDING_DATABASE_URL": dsn}
     began, peak = time.perf_counter(), 0.0
-    with subprocess.Popen([PROGRAM, "roster", "import", export], env=environment, stdout=subprocess.PIPE) as process:
+    command = [PROGRAM, "roster", "import", export]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own program
         while process.poll() is None:
             peak = max(peak, _megabytes(process.pid))
             time.sleep(0.1)
@@ -123,7 +125,8 @@ async def measure_copies(dsn: str, export: Path) -> tuple[float, float]:
             await connection.execute(f'CREATE TABLE bare_{name} ({listed}, PRIMARY KEY ("sourcedId"))')
             files += await _copy(connection, f"bare_{name}", path, format="csv", header=True)
         tables = await connection.fetch(
-            "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema() AND tablename NOT LIKE 'bare_%'"
+            "SELECT tablename AS name FROM pg_tables"
+            " WHERE schemaname = current_schema() AND tablename NOT LIKE 'bare_%'"
         )
         rows = 0.0
         for table in tables:

@@ -1,7 +1,7 @@
 """A made-up roster of any size, written as the small one is: ``python -m local_stack.sample_city --help``.
 
-Nothing of it is kept in memory: whoever is the n-th follows from n and the seed, so each file is made by counting. Every
-fourth school is one of the higher levels. Two of three students have a guardian whom the school knows.
+Nothing of it is kept in memory: whoever is the n-th follows from n and the seed, so each file is made by counting. Two
+of three students have a guardian whom the school knows.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ class City:
     def _guardian(self, number: int) -> Guardian:
         child = self._student(number)
         national_id = make_national_id("21"[number % 2], GUARDIAN_SERIAL + number) if number % 5 else ""
-        email, phone = f"parent{number}@home.example", f"09{number % 80:02}-{number % 1000:03}-{number // 1000 % 1000:03}"
+        email, phone = (
+            f"parent{number}@home.example",
+            f"09{number % 80:02}-{number % 1000:03}-{number // 1000 % 1000:03}",
+        )
         family, given = self._name(GUARDIAN_SERIAL + number)
         return Guardian(f"guardian-{number:07}", family, given, "parent", national_id, email, phone, (child,))
 

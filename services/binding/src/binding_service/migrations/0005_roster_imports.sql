@@ -59,8 +59,8 @@ CREATE TABLE roster_enrollments (
     ends     date
 );
 
--- Who has sent an import over HTTP; null for the command.
-ALTER TABLE roster_imports ADD COLUMN pushed_by text;
+-- Who has sent an import over HTTP, and as which (roster_pushes); null for the command.
+ALTER TABLE roster_imports ADD COLUMN pushed_by text, ADD COLUMN push_id uuid UNIQUE;
 
 -- Imports that came over HTTP. One that is running says so again and again (seen_at): where it no longer does, the
 -- process is gone, and nothing of the import went in.

@@ -47,9 +47,9 @@ class Counts:
 class Choices:
     """How an import is to be done.
 
-    ``strict``: a single bad line, and nothing goes in. Without ``allow_removals`` nothing goes in either where more than
-    ``most_removed_percent`` of the students or of the classes would go, and these are at least ``least_removed``: of a
-    small roster a handful is a large share, and is put right by hand.
+    ``strict``: a single bad line, and nothing goes in. Without ``allow_removals`` nothing goes in either where more
+    than ``most_removed_percent`` of the students or of the classes would go, and these are at least ``least_removed``:
+    of a small roster a handful is a large share, and is put right by hand.
     """
 
     dry_run: bool = False
@@ -125,7 +125,8 @@ def refusal(choices: Choices, counts: dict[str, Counts], bad_line_count: int) ->
     parts = [f"{counts[table].removed} of {counts[table].known} {table}" for table in too_many]
     if not parts:
         return ""
-    return f"it would remove {' and '.join(parts)}, more than {choices.most_removed_percent:g} %, and was not told to"
+    share = f"more than {choices.most_removed_percent:g} %"
+    return f"it would remove {' and '.join(parts)}, {share}, and removals were not allowed"
 
 
 def _is_too_many(choices: Choices, counts: Counts) -> bool:

@@ -21,8 +21,10 @@ PLAIN_LOCAL = re.compile(r"(?=.{1,64}$)[a-z0-9]+(?:[._+-][a-z0-9]+)*")
 PLAIN_DOMAIN = re.compile(r"[a-z0-9.-]{1,200}")
 NOT_DIALLED = re.compile(r"[ -]")
 #: The library's own pattern of Taiwan's mobile numbers, and the zero before it.
-_MOBILE = PhoneMetadata.metadata_for_region(HOME_REGION).mobile.national_number_pattern
-PLAIN_MOBILE = re.compile(rf"0(?:{_MOBILE})")
+_HOME = PhoneMetadata.metadata_for_region(HOME_REGION)
+assert _HOME is not None  # noqa: S101 - the library knows Taiwan
+assert _HOME.mobile is not None  # noqa: S101 - and its mobiles
+PLAIN_MOBILE = re.compile(rf"0(?:{_HOME.mobile.national_number_pattern})")
 
 
 class ShownGuardian(Model):

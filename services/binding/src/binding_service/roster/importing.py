@@ -15,6 +15,7 @@ from binding_service.roster import oneroster, records, storage
 from binding_service.roster.domain import Choices, Progress, Report, refusal
 from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterError
 from binding_service.roster.guardians import KeptGuardian
+from binding_service.roster.progress import ignore
 from binding_service.roster.reading import COLUMNS, NULL, Export, Person, guardian_facts, reading
 from shared import outbox
 from shared.events import (
@@ -29,27 +30,22 @@ from shared.events import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from datetime import date
     from pathlib import Path
+    from uuid import UUID
 
     import asyncpg
 
     from binding_service.roster.oneroster import File
+    from binding_service.roster.progress import Tell
     from binding_service.roster.reading import Chunk
     from shared.database import Connection, Database
     from shared.events import Event
     from shared.sealing import HashKeys, SealingKeys
 
-    Tell = Callable[[Progress], None]
-
 NO_CHOICES = Choices()
 SPOOLED_BYTES = 1_000_000
 
 log = structlog.get_logger(__name__)
-
-
-def ignore(_: Progress) -> None:
-    """For whom it does not matter how far an import is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +63,19 @@ class _NotToKeepError(Exception):
 
 
 async def import_roster(
-    roster: Roster, path: Path, choices: Choices = NO_CHOICES, *, tell: Tell = ignore, pushed_by: str | None = None
+    roster: Roster,
+    path: Path,
+    choices: Choices = NO_CHOICES,
+    *,
+    tell: Tell = ignore,
+    pushed_by: str | None = None,
+    push_id: UUID | None = None,
 ) -> Report:
     """Bring the roster to what the OneRoster folder or zip at ``path`` says, in one transaction.
 
     Bad lines are reported and leave their rows as they were; the good rest goes in, unless the report says that it was
     refused. Only rows that differ get the new revision and an event. ``tell`` hears how far it is; ``pushed_by`` is who
-    sent it over HTTP. Raises UnreadableRosterError or ImportUnderWayError; nothing was changed then.
+    sent it over HTTP, as ``push_id``. Raises UnreadableRosterError or ImportUnderWayError; nothing was changed then.
     """
     modes = await asyncio.to_thread(oneroster.read_manifest, path)
     with suppress(_NotToKeepError):
@@ -82,7 +84,8 @@ async def import_roster(
                 raise ImportUnderWayError
             today = await storage.today(connection)
             export = Export(path, modes, today, roster.hashes, roster.store)
-            report = await _import(roster, connection, export, choices, tell, pushed_by)
+            revision = await storage.start_import(connection, pushed_by, push_id)
+            report = await _import(roster, connection, export, choices, tell, revision)
             if choices.dry_run or report.refused:
                 raise _NotToKeepError
             tell(Progress("committing"))
@@ -108,9 +111,8 @@ async def replay(roster: Roster) -> int:
 
 
 async def _import(
-    roster: Roster, connection: Connection, export: Export, choices: Choices, tell: Tell, pushed_by: str | None
+    roster: Roster, connection: Connection, export: Export, choices: Choices, tell: Tell, revision: int
 ) -> Report:
-    revision = await storage.start_import(connection, pushed_by)
     await _refuse_parts_of_nothing(connection, export)
     await _stage(connection, export, tell)
     tell(Progress("checking"))
@@ -198,8 +200,8 @@ async def _make_guardians(connection: Connection, export: Export) -> None:
             person = Person(user["name"], user["email"])
             if user["person_sealed"] is not None:
                 person = Person.unsealed(export, user["id"], user["person_sealed"])
-            facts = guardian_facts(export, user["id"], person)
-            filled.append([user["id"], "", "", *(None if fact == NULL else fact for fact in facts), *person.sealed(export, user["id"])])
+            facts = [None if fact == NULL else fact for fact in guardian_facts(export, user["id"], person)]
+            filled.append([user["id"], "", "", *facts, *person.sealed(export, user["id"])])
         await storage.complete_users(connection, columns, filled)
 
 

@@ -6,8 +6,8 @@ A line that concerns nobody here (a district, a subject's class, an aide) parses
 a Taiwanese ID number and for a school's level: ``{TWID:…}`` in ``userIds``, or the extension columns
 ``metadata.tw.nationalId`` and ``metadata.tw.level``.
 
-A bulk file is a whole table; a delta file has the records that are new, changed or (``tobedeleted``) gone, each with the
-time of its change.
+A bulk file is a whole table; a delta file has the records that are new, changed or (``tobedeleted``) gone, each with
+the time of its change.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ EMPTY = "is empty"
 #: Characters in a line at most, and in all files together once they are unpacked: a small zip can hold a great deal.
 LONGEST_LINE = 1_000_000
 MOST_BYTES = 4_000_000_000
-BLOCK_LINES = 1000
+BLOCK_LINES = 4000
 #: A quotation mark that is never closed ends here.
 LONGEST_BLOCK_LINES = 20_000
 
@@ -263,7 +263,9 @@ def _blocks(text: io.TextIOBase, name: str) -> Iterator[_Block]:
             _close(block, reading)
             joined = "".join(block)
         if len(max(block, key=len)) >= LONGEST_LINE:
-            msg = f"{name}: a line between {first} and {first + len(block) - 1} is longer than {LONGEST_LINE} characters"
+            msg = (
+                f"{name}: a line between {first} and {first + len(block) - 1} is longer than {LONGEST_LINE} characters"
+            )
             raise UnreadableRosterError(msg)
         yield _Block(first, joined, block)
         first, size = first + len(block), BLOCK_LINES
@@ -308,7 +310,11 @@ def _records(name: str, header: _Header, block: _Block) -> Iterator[Line]:
             fields = dict(zip(header.names, header.pick(row), strict=True))
             yield Line(number, fields, "" if is_clean else _problem("".join(row)))
         elif row:
-            fields = {column: row[place] for column, place in zip(header.names, header.places, strict=True) if place < len(row)}
+            fields = {
+                column: row[place]
+                for column, place in zip(header.names, header.places, strict=True)
+                if place < len(row)
+            }
             yield Line(number, fields, f"has {len(row)} fields where the header has {header.width}")
 
 

@@ -14,7 +14,7 @@ from datetime import date  # noqa: TC003 - goes to another process
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path  # noqa: TC003 - the same
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from binding_service.roster import guardians, oneroster
 from binding_service.roster.errors import UnreadableRosterError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection as Pipe
 
-    from binding_service.roster.oneroster import Class, Enrollment, File, Line, Mode, Org, Record, Role, User
+    from binding_service.roster.oneroster import Class, Enrollment, File, Line, Mode, Org, Role, User
 
 #: In a staged row: no value, and what stands between the parts of a list. White space to Python, so no field holds it.
 NULL, BETWEEN = "\x1f", "\x1e"
@@ -121,7 +121,7 @@ def _merged(export: Export, pipes: list[Pipe]) -> Iterator[Chunk]:
     for file in filter(export.read, oneroster.FILES):
         open_pipes = list(pipes)
         while open_pipes:
-            for pipe in wait(open_pipes):
+            for pipe in cast("list[Pipe]", wait(open_pipes)):
                 message = _receive(pipe)
                 if isinstance(message, _End):
                     assert message.file == file.name  # noqa: S101 - every process takes the files in the same order
@@ -130,7 +130,7 @@ def _merged(export: Export, pipes: list[Pipe]) -> Iterator[Chunk]:
                     yield message
 
 
-def _receive(pipe: Any) -> Chunk | _End:  # noqa: ANN401 - what wait() gives
+def _receive(pipe: Pipe) -> Chunk | _End:
     try:
         message: Chunk | _End | _Fault = pipe.recv()
     except EOFError:
@@ -138,7 +138,7 @@ def _receive(pipe: Any) -> Chunk | _End:  # noqa: ANN401 - what wait() gives
     if isinstance(message, _Fault):
         if message.unreadable:
             raise UnreadableRosterError(message.unreadable)
-        raise RuntimeError(message.kind)
+        raise RuntimeError(message.kind)  # noqa: TRY004 - no wrong type, but a fault that came over the pipe
     return message
 
 
@@ -192,8 +192,6 @@ def _readable(text: str) -> str:
     return text if text.isprintable() and len(text) <= oneroster.LONGEST_FIELD else ""
 
 
-Make = "Callable[[Any], tuple[str, list[str]]]"
-
 #: The facts of each file's records, in the order in which they are staged.
 COLUMNS = {
     "orgs": ("code", "name", "level", "is_school"),
@@ -220,9 +218,7 @@ def _maker(export: Export, file: File) -> Callable[[Any], tuple[str, list[str]]]
     """What makes the id and the facts of a record."""
     if file.table == "users":
         return partial(_user_facts, export, guardian_ids(export))
-    return {"orgs": _org_facts, "classes": _class_facts, "roles": _role_facts, "enrollments": _enrollment_facts}[
-        file.table
-    ]
+    return _MAKERS[file.table]
 
 
 def guardian_ids(export: Export) -> set[str]:
@@ -313,3 +309,11 @@ def guardian_facts(export: Export, user_id: str, person: Person) -> list[str]:
 
 def _flag(value: object) -> str:
     return "t" if value else "f"
+
+
+_MAKERS: dict[str, Callable[[Any], tuple[str, list[str]]]] = {
+    "orgs": _org_facts,
+    "classes": _class_facts,
+    "roles": _role_facts,
+    "enrollments": _enrollment_facts,
+}

@@ -1,12 +1,12 @@
 """The records of the files, kept from one import to the next: what a delta file does not name stays as it was.
 
-An import completes what it has staged by what is kept, so that all that follows is the same for every kind of file; then
-it keeps the whole. Statements over whole tables, as in storage.
+An import completes what it has staged by what is kept, so that all that follows is the same for every kind of file;
+then it keeps the whole. Statements over whole tables, as in storage.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from binding_service.roster.reading import COLUMNS
 from binding_service.roster.storage import Check, execute, reject
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 
 #: Differ at each reading without meaning anything.
 SEALED = ("id_sealed", "shown_sealed", "person_sealed")
-
-
-class Passed(NamedTuple):
-    """A file's lines that are older than what is known of their records."""
-
-    file: str
-    lines: int
 
 
 async def has_any(connection: Connection, file: File) -> bool:
@@ -121,10 +114,9 @@ async def _let_go(connection: Connection, file: File) -> None:
         AND NOT EXISTS (SELECT FROM staged_problems AS bad
             WHERE bad.file = $1 AND bad.is_unread AND (bad.record = kept.id OR bad.record IS NULL))
     """  # noqa: S608 - put together from constants
-    await execute(
-        connection,
-        f"UPDATE roster_{file.table} AS kept SET gone = true, {', '.join(f'{name} = NULL' for name in COLUMNS[file.table])}"  # noqa: S608 - the same
-        f" WHERE modified IS NOT NULL AND {missing}",
-        file.name,
-    )
-    await execute(connection, f"DELETE FROM roster_{file.table} AS kept WHERE modified IS NULL AND {missing}", file.name)  # noqa: S608 - the same
+    empty = ", ".join(f"{name} = NULL" for name in COLUMNS[file.table])
+    for change in (
+        f"UPDATE roster_{file.table} AS kept SET gone = true, {empty} WHERE modified IS NOT NULL AND {missing}",  # noqa: S608 - the same
+        f"DELETE FROM roster_{file.table} AS kept WHERE modified IS NULL AND {missing}",  # noqa: S608 - the same
+    ):
+        await execute(connection, change, file.name)

@@ -12,6 +12,7 @@ from binding_service.roster.domain import BAD_LINES_LISTED, BadLine, Counts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import date
+    from uuid import UUID
 
     import asyncpg
 
@@ -42,8 +43,8 @@ STAGING = """
     CREATE TEMPORARY TABLE staged_enrollments (
         line integer, id text, modified timestamptz, gone boolean,
         class_id text, user_id text, role text, ends date, ended boolean NOT NULL DEFAULT false) ON COMMIT DROP;
-    -- Bad lines. A row that subject names stays as it was; where it is null, no row of that kind is removed. record is the
-    -- id of a line that was not even read.
+    -- Bad lines. A row that subject names stays as it was; where it is null, no row of that kind is removed. record is
+    -- the id of a line that was not even read.
     CREATE TEMPORARY TABLE staged_problems (
         file text, line integer, "column" text, reason text, kind text, subject text, record text,
         is_unread boolean NOT NULL DEFAULT true) ON COMMIT DROP;
@@ -202,7 +203,8 @@ CHECKS = (
         USING (SELECT user_id, min(line) AS line FROM staged_enrollments WHERE role = 'student' AND NOT ended
                GROUP BY user_id HAVING count(DISTINCT class_id) > 1) AS first
         WHERE place.user_id = first.user_id AND role = 'student' AND NOT ended AND place.line <> first.line
-        RETURNING place.line, 'classSourcedId', place.user_id, 'is a second homeroom class' || CASE WHEN first.line > 0 THEN ', after line ' || first.line ELSE '' END
+        RETURNING place.line, 'classSourcedId', place.user_id,
+            'is a second homeroom class' || CASE WHEN first.line > 0 THEN ', after line ' || first.line ELSE '' END
         """,
     ),
     Check(
@@ -255,7 +257,8 @@ NEXT = """
     CREATE TEMPORARY TABLE next_classes ON COMMIT DROP AS
         SELECT staged_classes.id, school_id, name, coalesce(teacher_ids, '{}') AS teacher_ids FROM staged_classes
         LEFT JOIN (SELECT class_id, array_agg(DISTINCT user_id ORDER BY user_id) AS teacher_ids
-                   FROM staged_enrollments WHERE role = 'teacher' GROUP BY class_id) AS homeroom ON class_id = staged_classes.id
+                   FROM staged_enrollments WHERE role = 'teacher' GROUP BY class_id) AS homeroom
+            ON class_id = staged_classes.id
         WHERE homeroom;
     CREATE TEMPORARY TABLE next_teachers ON COMMIT DROP AS
         SELECT DISTINCT ON (person.id) person.id, org_id AS school_id,
@@ -292,7 +295,9 @@ SAME_ID_NUMBER = Check(
     USING (SELECT national_id_hash, min(line) AS line FROM next_students
            GROUP BY national_id_hash HAVING count(*) > 1) AS first
     WHERE here.national_id_hash = first.national_id_hash AND here.line <> first.line
-    RETURNING here.line, here.id_column, here.id, 'is the same ID number as in ' || CASE WHEN first.line > 0 THEN 'line ' || first.line ELSE 'an earlier import' END
+    RETURNING here.line, here.id_column, here.id,
+        'is the same ID number as in '
+            || CASE WHEN first.line > 0 THEN 'line ' || first.line ELSE 'an earlier import' END
     """,
 )
 
@@ -353,18 +358,20 @@ async def today(connection: Connection) -> date:
     return day
 
 
-async def start_import(connection: Connection, pushed_by: str | None) -> int:
+async def start_import(connection: Connection, pushed_by: str | None, push_id: UUID | None) -> int:
     """Open a new revision and its staging tables."""
-    # A process that is killed leaves its server process behind in a statement: it is to look up, and give the lock back.
+    # PostgreSQL notices within a second that who asked was killed, and gives the lock back.
     await connection.execute("SET LOCAL client_connection_check_interval = '1s'")
     await connection.execute(STAGING)
     revision: int = await connection.fetchval(
-        "INSERT INTO roster_imports (pushed_by) VALUES ($1) RETURNING revision", pushed_by
+        "INSERT INTO roster_imports (pushed_by, push_id) VALUES ($1, $2) RETURNING revision", pushed_by, push_id
     )
     return revision
 
 
-async def stage(connection: Connection, table: str, columns: Sequence[str], rows: AsyncIterator[bytes], null: str) -> None:
+async def stage(
+    connection: Connection, table: str, columns: Sequence[str], rows: AsyncIterator[bytes], null: str
+) -> None:
     """COPY rows, which come as text, as they are made."""
     await connection.copy_to_table(
         f"staged_{table}", source=rows, columns=columns, format="text", null=null, timeout=STATEMENT_SECONDS
@@ -392,7 +399,7 @@ async def staff_to_name(connection: Connection) -> AsyncIterator[list[asyncpg.Re
         yield batch
 
 
-async def complete_users(connection: Connection, columns: Sequence[str], users: list[Sequence[str | None]]) -> None:
+async def complete_users(connection: Connection, columns: Sequence[str], users: Sequence[Sequence[Any]]) -> None:
     """Fill these columns of staged users; the first of each row is the user's id."""
     given = ", ".join(f"${number}::text[]" for number in range(1, len(columns) + 2))
     await execute(
@@ -498,7 +505,8 @@ async def bad_lines(connection: Connection) -> tuple[int, list[BadLine]]:
     """How many lines were not taken, and the first of them."""
     count = await connection.fetchval("SELECT count(*) FROM staged_problems")
     rows = await connection.fetch(
-        'SELECT file, greatest(line, 0) AS line, "column", reason FROM staged_problems ORDER BY file, line LIMIT $1', BAD_LINES_LISTED
+        'SELECT file, greatest(line, 0) AS line, "column", reason FROM staged_problems ORDER BY file, line LIMIT $1',
+        BAD_LINES_LISTED,
     )
     return count, [BadLine(**row) for row in rows]
 
