@@ -108,7 +108,7 @@ class Report:
             lines += [f"  {line}" for line in self.bad_lines]
         if self.bad_line_count > len(self.bad_lines):
             lines.append(f"  and {self.bad_line_count - len(self.bad_lines)} more")
-        lines += [f"{count} lines of {file} are older than what is known" for file, count in self.passed_over.items()]
+        lines += [f"lines of {file} that are older than what is known: {count}" for file, count in self.passed_over.items()]
         return "\n".join([*lines, self._outcome()])
 
     def _outcome(self) -> str:
@@ -120,7 +120,7 @@ class Report:
 def refusal(choices: Choices, counts: dict[str, Counts], bad_line_count: int) -> str:
     """Why an import must not go in, in one sentence; empty where it may."""
     if choices.strict and bad_line_count:
-        return f"{bad_line_count} lines are bad, and the import is strict"
+        return f"bad lines: {bad_line_count}, and the import is strict"
     too_many = [] if choices.allow_removals else [table for table in GUARDED if _is_too_many(choices, counts[table])]
     parts = [f"{counts[table].removed} of {counts[table].known} {table}" for table in too_many]
     if not parts:

@@ -35,13 +35,19 @@ BURY = f"""
     WHERE known.id = roster_pushes.id AND roster_pushes.state = 'running' AND known.state <> 'running'
 """  # noqa: S608 - put together from constants
 
+IS_UNDER_WAY = """
+    SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE locktype = 'advisory' AND classid = 0 AND objid::bigint = $1 AND datname = current_database())
+"""
+
 
 async def begin(
     connection: Connection, push_id: UUID, pushed_by: str, key: str | None, choices: dict[str, Any]
 ) -> bool:
     """Note that an import runs; False where another one does, by HTTP or by command, or the key was used before."""
     await connection.execute(BURY)
-    if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK):
+    # Looked at, not tried: trying would turn away an import that begins at this moment.
+    if await connection.fetchval(IS_UNDER_WAY, LOCK):
         return False
     status = await connection.execute(
         "INSERT INTO roster_pushes (id, pushed_by, idempotency_key, choices, state)"
