@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from binding_service.roster.domain import Choices
 from binding_service.roster.importing import Roster, import_roster
 from local_stack import sample_roster
 from shared.database import Database
@@ -36,7 +37,7 @@ class City:
     async def tell(self, *, dry_run: bool = False) -> Report:
         """Import the roster as it is now."""
         sample_roster.write(self.roster, self.folder)
-        report = await import_roster(self.parts, self.folder, dry_run=dry_run)
+        report = await import_roster(self.parts, self.folder, Choices(dry_run=dry_run))
         assert report.bad_lines == []
         return report
 

@@ -8,13 +8,16 @@ and with a serial that it never reached.
 from __future__ import annotations
 
 import csv
+import io
 import random
+import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
-from typing import TYPE_CHECKING
+from itertools import chain, count
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 SEED = 20_260_901
@@ -110,6 +113,33 @@ class Guardian:
         return self.family + self.given
 
 
+class Rows(Protocol):
+    """What is written: each of them may be gone through several times, and need not be in memory."""
+
+    @property
+    def schools(self) -> Iterable[School]:
+        """The schools."""
+
+    @property
+    def homerooms(self) -> Iterable[Homeroom]:
+        """The classes."""
+
+    @property
+    def staff(self) -> Iterable[Staff]:
+        """Teachers and administrators."""
+
+    @property
+    def students(self) -> Iterable[Student]:
+        """The students."""
+
+    @property
+    def guardians(self) -> Iterable[Guardian]:
+        """The parents whom the schools know."""
+
+    def guardians_of(self, student: Student) -> Iterable[str]:
+        """The ids of a student's guardians."""
+
+
 @dataclass(frozen=True, slots=True)
 class Roster:
     """All of it."""
@@ -119,6 +149,10 @@ class Roster:
     staff: list[Staff]
     students: list[Student]
     guardians: list[Guardian]
+
+    def guardians_of(self, student: Student) -> Iterable[str]:
+        """The ids of a student's guardians."""
+        return [guardian.id for guardian in self.guardians if student in guardian.students]
 
     @property
     def teacher_who_is_parent(self) -> tuple[Staff, Guardian]:
@@ -210,10 +244,9 @@ def make_national_id(sex: str, serial: int) -> str:
     return f"{LETTER}{digits}{-total % 10}"
 
 
-def write(roster: Roster, folder: Path) -> None:
-    """Write the roster as a folder of OneRoster 1.2 CSV files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tables = {
+def write(roster: Rows, path: Path) -> None:
+    """Write the roster as OneRoster 1.2 CSV files: to a zip file where the path ends so, else to a folder."""
+    tables: dict[str, Iterable[dict[str, str]]] = {
         "orgs": _orgs(roster),
         "academicSessions": _academic_sessions(),
         "courses": _courses(roster),
@@ -222,16 +255,29 @@ def write(roster: Roster, folder: Path) -> None:
         "roles": _roles(roster),
         "enrollments": _enrollments(roster),
     }
-    _write_table(folder / "manifest.csv", _manifest(list(tables)))
-    for name, rows in tables.items():
-        _write_table(folder / f"{name}.csv", rows)
+    with _opener(path) as opened:
+        for name, rows in {"manifest": _manifest(list(tables)), **tables}.items():
+            with opened(f"{name}.csv") as output:
+                _write_table(output, rows)
 
 
-def _write_table(file: Path, rows: list[dict[str, str]]) -> None:
-    with file.open("w", encoding="utf-8", newline="") as output:
-        writer = csv.DictWriter(output, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+@contextmanager
+def _opener(path: Path) -> Iterator[Callable[[str], io.TextIOWrapper]]:
+    """What opens the files to write, one after the other."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            yield lambda name: io.TextIOWrapper(archive.open(name, "w"), encoding="utf-8", newline="")
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        yield lambda name: (path / name).open("w", encoding="utf-8", newline="")
+
+
+def _write_table(output: io.TextIOWrapper, rows: Iterable[dict[str, str]]) -> None:
+    rows = iter(rows)
+    first = next(rows)
+    writer = csv.DictWriter(output, list(first))
+    writer.writeheader()
+    writer.writerows(chain([first], rows))
 
 
 def _manifest(bulk: list[str]) -> list[dict[str, str]]:
@@ -251,8 +297,8 @@ def _row(sourced_id: str, **fields: str) -> dict[str, str]:
     return {"sourcedId": sourced_id, "status": "", "dateLastModified": "", **fields}
 
 
-def _orgs(roster: Roster) -> list[dict[str, str]]:
-    return [
+def _orgs(roster: Rows) -> Iterator[dict[str, str]]:
+    return (
         _row(
             school.id,
             name=school.name,
@@ -262,7 +308,7 @@ def _orgs(roster: Roster) -> list[dict[str, str]]:
             **{"metadata.tw.level": school.level},
         )
         for school in roster.schools
-    ]
+    )
 
 
 def _academic_sessions() -> list[dict[str, str]]:
@@ -270,8 +316,8 @@ def _academic_sessions() -> list[dict[str, str]]:
     return [_row(SESSION_ID, title="115 學年度", type="schoolYear", parentSourcedId="", **dates)]
 
 
-def _courses(roster: Roster) -> list[dict[str, str]]:
-    return [
+def _courses(roster: Rows) -> Iterator[dict[str, str]]:
+    return (
         _row(
             f"course-{school.id}",
             schoolYearSourcedId=SESSION_ID,
@@ -283,11 +329,11 @@ def _courses(roster: Roster) -> list[dict[str, str]]:
             subjectCodes="",
         )
         for school in roster.schools
-    ]
+    )
 
 
-def _classes(roster: Roster) -> list[dict[str, str]]:
-    return [
+def _classes(roster: Rows) -> Iterator[dict[str, str]]:
+    return (
         _row(
             homeroom.id,
             title=homeroom.title,
@@ -303,11 +349,11 @@ def _classes(roster: Roster) -> list[dict[str, str]]:
             periods="",
         )
         for homeroom in roster.homerooms
-    ]
+    )
 
 
-def _users(roster: Roster) -> list[dict[str, str]]:
-    staff = [
+def _users(roster: Rows) -> Iterator[dict[str, str]]:
+    staff = (
         _user(
             person.id,
             person.username,
@@ -318,8 +364,8 @@ def _users(roster: Roster) -> list[dict[str, str]]:
             org=person.school.id,
         )
         for person in roster.staff
-    ]
-    guardians = [
+    )
+    guardians = (
         _user(
             person.id,
             person.id,
@@ -331,8 +377,8 @@ def _users(roster: Roster) -> list[dict[str, str]]:
             org=person.students[0].homeroom.school.id,
         )
         for person in roster.guardians
-    ]
-    students = [
+    )
+    students = (
         _user(
             student.id,
             student.id,
@@ -340,12 +386,12 @@ def _users(roster: Roster) -> list[dict[str, str]]:
             student.given,
             national_id=student.national_id,
             grade=f"{student.homeroom.grade:02}",
-            agents=",".join(guardian.id for guardian in roster.guardians if student in guardian.students),
+            agents=",".join(roster.guardians_of(student)),
             org=student.homeroom.school.id,
         )
         for student in roster.students
-    ]
-    return staff + guardians + students
+    )
+    return chain(staff, guardians, students)
 
 
 def _user(
@@ -386,11 +432,13 @@ def _user(
     )
 
 
-def _roles(roster: Roster) -> list[dict[str, str]]:
-    people = [(person.id, person.role, person.school) for person in roster.staff]
-    people += [(student.id, "student", student.homeroom.school) for student in roster.students]
-    people += [(person.id, person.role, person.students[0].homeroom.school) for person in roster.guardians]
-    return [
+def _roles(roster: Rows) -> Iterator[dict[str, str]]:
+    people = chain(
+        ((person.id, person.role, person.school) for person in roster.staff),
+        ((student.id, "student", student.homeroom.school) for student in roster.students),
+        ((person.id, person.role, person.students[0].homeroom.school) for person in roster.guardians),
+    )
+    return (
         _row(
             f"role-{sourced_id}",
             userSourcedId=sourced_id,
@@ -402,13 +450,15 @@ def _roles(roster: Roster) -> list[dict[str, str]]:
             userProfileSourcedId="",
         )
         for sourced_id, role, school in people
-    ]
+    )
 
 
-def _enrollments(roster: Roster) -> list[dict[str, str]]:
-    places = [(homeroom.teacher.id, "teacher", "true", homeroom) for homeroom in roster.homerooms]
-    places += [(student.id, "student", "", student.homeroom) for student in roster.students]
-    return [
+def _enrollments(roster: Rows) -> Iterator[dict[str, str]]:
+    places = chain(
+        ((homeroom.teacher.id, "teacher", "true", homeroom) for homeroom in roster.homerooms),
+        ((student.id, "student", "", student.homeroom) for student in roster.students),
+    )
+    return (
         _row(
             f"enrollment-{sourced_id}",
             classSourcedId=homeroom.id,
@@ -420,4 +470,4 @@ def _enrollments(roster: Roster) -> list[dict[str, str]]:
             endDate="",
         )
         for sourced_id, role, primary, homeroom in places
-    ]
+    )

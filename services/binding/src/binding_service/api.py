@@ -11,9 +11,11 @@ from binding_service.accounts import api as accounts
 from binding_service.applications import api as applications
 from binding_service.drafts import api as drafts
 from binding_service.logins import api as logins
+from binding_service.roster import api as roster
 
 router = APIRouter(prefix="/api/v1")
 router.include_router(logins.router, tags=["login"])
 router.include_router(drafts.router, tags=["draft"])
 router.include_router(applications.router, tags=["application"])
 router.include_router(accounts.router, tags=["account"])
+router.include_router(roster.router, tags=["roster"])

@@ -29,6 +29,10 @@ from binding_service.errors import (
 )
 from binding_service.logins import storage as login_storage
 from binding_service.paper.form import PaperForm
+from binding_service.roster import api as roster_api
+from binding_service.roster import tokens
+from binding_service.roster.importing import Roster
+from binding_service.roster.pushes import Pushes
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.health import health_routes
@@ -70,11 +74,12 @@ def make_app(settings: Settings) -> FastAPI:
     watching = make_watching(settings, database, wakes)
     binding = Binding(settings, database, make_keys(settings), requester, Passwords(), PaperForm(settings.font_paths))
     consumers.subscribe(bus, binding)
+    pushes = make_pushes(settings, database, binding.keys)
     expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        async with running(database, bus, watching.run, expired=expired, wakes=wakes):
+        async with running(database, bus, watching.run, pushes.run, expired=expired, wakes=wakes):
             yield {ON_STOP: watching.stop}
 
     app = FastAPI(
@@ -89,6 +94,7 @@ def make_app(settings: Settings) -> FastAPI:
     )
     app.state.binding = binding
     app.state.watching = watching
+    app.state.pushes = pushes
     app.include_router(api.router)
     health = health_routes("binding_service", database, bus)
     app.router.routes.extend([*pages.routes(), *static_mounts("binding_service"), *health])
@@ -109,6 +115,12 @@ def make_watching(settings: Settings, database: Database, wakes: Wakes) -> Watch
     )
 
 
+def make_pushes(settings: Settings, database: Database, keys: Keys) -> Pushes:
+    """What takes rosters over HTTP. Raises SettingsError."""
+    roster = Roster(database, keys)
+    return Pushes(roster, settings.roster_choices, tokens.parse(settings.roster_tokens))
+
+
 def make_keys(settings: Settings) -> Keys:
     """The service's keys. Raises SettingsError."""
     return Keys(
@@ -124,7 +136,8 @@ def make_keys(settings: Settings) -> Keys:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added is the first to see a request."""
     app.add_middleware(UnexpectedFaults, answer=_say_unexpected)
-    app.add_middleware(BodyLimit, refuse=_refuse_large)
+    larger = {f"{API_PREFIX}v1{roster_api.PATH}": settings.roster_push_megabytes * 1_000_000}
+    app.add_middleware(BodyLimit, refuse=_refuse_large, larger=larger)
     app.add_middleware(SameOrigin, allowed=settings.allowed_origins, refuse=_refuse_forged)
     if settings.allowed_origins:
         app.add_middleware(

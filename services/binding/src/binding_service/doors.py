@@ -30,12 +30,16 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def token_of(request: Request) -> str | None:
-    """The session's token: a bearer token (RFC 6750) before the cookie."""
+def bearer_of(request: Request) -> str | None:
+    """The bearer token (RFC 6750) that came with the request."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip()
-    return request.cookies.get(cookie_name(request, SESSION_COOKIE))
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def token_of(request: Request) -> str | None:
+    """The session's token: a bearer token before the cookie."""
+    token = bearer_of(request)
+    return token if token is not None else request.cookies.get(cookie_name(request, SESSION_COOKIE))
 
 
 async def session_of(request: Request) -> Session:

@@ -42,6 +42,40 @@ class TooLargeError(BindingError):
     status = 413
 
 
+class BadOperatorTokenError(BindingError):
+    """No token of an operator's, or one that is not known."""
+
+    code = "bad_operator_token"
+    status = 401
+
+
+class PushDisabledError(BindingError):
+    """No system may send its roster here: no token is set."""
+
+    code = "push_disabled"
+    status = 403
+
+
+class ImportRunsError(BindingError):
+    """Another import of the roster runs; again after ``retry_after`` seconds."""
+
+    code = "import_runs"
+    status = 409
+
+
+class UnsupportedTypeError(BindingError):
+    """The body is of another media type than is taken here."""
+
+    code = "unsupported_type"
+    status = 415
+
+
+class NotZipError(BindingError):
+    """What was sent as a roster is no whole zip file."""
+
+    code = "not_a_zip"
+
+
 class OtherOriginError(BindingError):
     """The request came from another site, with the visitor's cookie."""
 

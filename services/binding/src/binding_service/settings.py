@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from binding_service.roster.domain import Choices
 from shared.settings import ServiceSettings
 
 #: Where Debian's packages put the fonts of the paper form: fonts-noto-cjk, fonts-dejavu-core, fonts-hanazono,
@@ -80,6 +81,17 @@ class Settings(ServiceSettings):
     sign_in_per_address_hour: int = Field(
         default=100, ge=1, description="Sign-ins tried by one client address in any hour."
     )
+    roster_removed_percent: float = Field(
+        default=5, ge=0, le=100, description="An import that removes more of the students or classes stops and asks."
+    )
+    roster_removed_at_least: int = Field(
+        default=20, ge=1, description="Fewer than so many students or classes never stop an import."
+    )
+    roster_tokens: str = Field(
+        default="",
+        description="Who may send a roster over HTTP: name:SHA-256 of the token, with commas; made by `roster token`.",
+    )
+    roster_push_megabytes: int = Field(default=200, ge=1, description="Size of a roster's zip file sent over HTTP.")
     font_paths: list[Path] = Field(
         default=[DEBIAN_FONTS / folder for folder in FONT_FOLDERS],
         description="Folders with the fonts of the paper form, as JSON. Without them it answers 503.",
@@ -92,3 +104,8 @@ class Settings(ServiceSettings):
             msg = "must be set in production: a form that was printed keeps its QR code"
             raise ValueError(msg)
         return url
+
+    @property
+    def roster_choices(self) -> Choices:
+        """How an import is done where nothing else is said."""
+        return Choices(most_removed_percent=self.roster_removed_percent, least_removed=self.roster_removed_at_least)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from shared.languages import ALL, best_language, known_language, speak
 from shared.logs import correlation_id, start_correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -176,21 +177,30 @@ def say_too_large(_: Request) -> Response:
 
 
 class BodyLimit:
-    """Refuses a body of more than ``limit`` bytes before it is held in memory; ``refuse`` makes the answer (413)."""
+    """Refuses a body of more than ``limit`` bytes before it is held in memory; ``refuse`` makes the answer (413).
+
+    ``larger`` has the limits of paths whose routes write what comes to a file.
+    """
 
     def __init__(
-        self, app: ASGIApp, refuse: Callable[[Request], Response] = say_too_large, limit: int = 256 * 1024
+        self,
+        app: ASGIApp,
+        refuse: Callable[[Request], Response] = say_too_large,
+        limit: int = 256 * 1024,
+        larger: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.app = app
         self._refuse = refuse
         self._limit = limit
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if int(Headers(scope=scope).get("content-length") or 0) > self._limit:
+        limit = self._larger.get(scope["path"], self._limit)
+        if int(Headers(scope=scope).get("content-length") or 0) > limit:
             await self._refuse(Request(scope))(scope, receive, send)
             return
         seen = 0
@@ -200,20 +210,20 @@ class BodyLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._limit:
+            if seen > limit:
                 raise _TooLargeError
             return message
 
         async def send_noted(message: Message) -> None:
             nonlocal started
             # A framework that caught the fault has an answer of its own: ours goes out instead.
-            if seen <= self._limit or started:
+            if seen <= limit or started:
                 started = True
                 await send(message)
 
         with suppress(_TooLargeError):
             await self.app(scope, receive_bounded, send_noted)
-        if seen > self._limit and not started:
+        if seen > limit and not started:
             await self._refuse(Request(scope))(scope, receive, send)
 
 

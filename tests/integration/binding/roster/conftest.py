@@ -45,7 +45,8 @@ async def database(dsn: str) -> AsyncIterator[Database]:
     yield database
     await database.pool.execute("ALTER TABLE students DROP CONSTRAINT IF EXISTS refuse")
     await database.pool.execute(
-        "TRUNCATE roster_imports, guardians, students, teachers, classes, schools, outbox RESTART IDENTITY CASCADE"
+        "TRUNCATE roster_orgs, roster_classes, roster_users, roster_roles, roster_enrollments, roster_pushes,"
+        " roster_imports, guardians, students, teachers, classes, schools, outbox RESTART IDENTITY CASCADE"
     )
     await database.close()
 

@@ -7,7 +7,7 @@ import pytest
 
 from binding_service.id_numbers import check_digit
 from binding_service.roster import storage
-from binding_service.roster.domain import BadLine, Counts, Report
+from binding_service.roster.domain import BadLine, Choices, Counts, Report
 from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterError
 from binding_service.roster.guardians import ShownGuardian
 from binding_service.roster.importing import Roster, import_roster, replay
@@ -303,7 +303,7 @@ async def test_a_zip_file_is_read_like_a_folder(roster: Roster, export: Export):
 
 
 async def test_a_dry_run_reports_and_leaves_nothing(roster: Roster, export: Export):
-    report = await import_roster(roster, export.write(), dry_run=True)
+    report = await import_roster(roster, export.write(), Choices(dry_run=True))
 
     assert report.dry_run
     assert report.counts["students"] == counts(new=4)
@@ -596,7 +596,7 @@ def rewrite(name: str, old: str, new: str) -> Callable[[Export], None]:
         (rewrite("manifest.csv", "1.2", "1.1"), "manifest.csv: oneroster.version must be one of 1.2, 1.2.1"),
         (
             rewrite("manifest.csv", "bulk", "delta"),
-            "manifest.csv: users.csv must be a bulk file; only whole rosters can be imported",
+            "manifest.csv: users.csv has only changes, and no whole one (bulk) has been imported yet",
         ),
         (
             rewrite("classes.csv", "三年二班", '"三年二班'),
@@ -848,7 +848,7 @@ async def test_an_inactive_class_has_nobody_in_it_even_where_a_student_was_held(
 
 
 async def test_a_dry_run_tells_of_no_class(roster: Roster, export: Export):
-    await import_roster(roster, export.write(), dry_run=True)
+    await import_roster(roster, export.write(), Choices(dry_run=True))
     assert await class_rosters(roster) == {}
 
 

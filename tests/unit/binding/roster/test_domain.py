@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from binding_service.roster.domain import BadLine, Counts, Report, level_of_grade
+from binding_service.roster.domain import BadLine, Choices, Counts, Report, level_of_grade, refusal
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,40 @@ def test_a_report_as_json_has_plain_values():
         "counts": {"schools": {"new": 1, "changed": 2, "removed": 3, "unchanged": 4, "held": 0}},
         "bad_line_count": 1,
         "bad_lines": [{"file": "a.csv", "line": 1, "column": "b", "reason": "c"}],
+        "refused": "",
+        "passed_over": {},
     }
+
+
+def make_counts(students: int, classes: int = 0) -> dict[str, Counts]:
+    """Of 1,000 students and 100 classes, so many are removed."""
+    return {
+        "students": Counts(new=0, changed=0, removed=students, unchanged=1000 - students, held=0),
+        "classes": Counts(new=0, changed=0, removed=classes, unchanged=100 - classes, held=0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("counts", "choices", "sentence"),
+    [
+        (make_counts(50), Choices(), ""),
+        (make_counts(51), Choices(), "51 of 1000 students, more than 5 %"),
+        (make_counts(51), Choices(allow_removals=True), ""),
+        (make_counts(51), Choices(least_removed=52), ""),
+        (make_counts(51), Choices(most_removed_percent=5.1), ""),
+        (make_counts(0, 20), Choices(), "20 of 100 classes, more than 5 %"),
+        (make_counts(51, 20), Choices(), "51 of 1000 students and 20 of 100 classes"),
+        (make_counts(0, 19), Choices(), ""),
+    ],
+)
+def test_an_import_is_refused_that_removes_more_than_a_share(
+    counts: dict[str, Counts], choices: Choices, sentence: str
+):
+    refused = refusal(choices, counts, bad_line_count=3)
+    assert sentence in refused
+    assert bool(refused) == bool(sentence)
+
+
+def test_a_strict_import_is_refused_for_one_bad_line():
+    assert refusal(Choices(strict=True), make_counts(0), 1) == "bad lines: 1, and the import is strict"
+    assert refusal(Choices(strict=True), make_counts(0), 0) == ""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import structlog
 
 from binding_service.applications.moves import follow_students
-from binding_service.roster import oneroster, storage
-from binding_service.roster.domain import Report
-from binding_service.roster.errors import ImportUnderWayError
-from binding_service.roster.guardians import KeptGuardian, kept
+from binding_service.roster import oneroster, records, storage
+from binding_service.roster.domain import Choices, Progress, Report, refusal
+from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterError
+from binding_service.roster.guardians import KeptGuardian
+from binding_service.roster.progress import ignore
+from binding_service.roster.reading import COLUMNS, NULL, Export, Person, guardian_facts, reading
 from shared import outbox
 from shared.events import (
     ClassRosterUpdated,
@@ -27,16 +31,21 @@ from shared.events import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from datetime import date
     from pathlib import Path
+    from uuid import UUID
 
     import asyncpg
 
     from binding_service.context import Keys
-    from binding_service.roster.oneroster import File, Line, User
+    from binding_service.roster.oneroster import File
+    from binding_service.roster.progress import Tell
+    from binding_service.roster.reading import Chunk
     from shared.database import Connection, Database
     from shared.events import Event
     from shared.sealing import HashKeys, SealingKeys
+
+NO_CHOICES = Choices()
+SPOOLED_BYTES = 1_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -64,23 +73,44 @@ class Roster:
         return self.keys.to_review
 
 
-class _DryRunError(Exception):
-    """Undoes what a dry run has done."""
+class _NotToKeepError(Exception):
+    """Undoes what a dry run, or an import that is refused, has done."""
 
 
-async def import_roster(roster: Roster, path: Path, *, dry_run: bool = False) -> Report:
+async def import_roster(
+    roster: Roster,
+    path: Path,
+    choices: Choices = NO_CHOICES,
+    *,
+    tell: Tell = ignore,
+    pushed_by: str | None = None,
+    push_id: UUID | None = None,
+) -> Report:
     """Bring the roster to what the OneRoster folder or zip at ``path`` says, in one transaction.
 
-    Bad lines are reported and leave their rows as they were; the good rest goes in. Only rows that differ get the new
-    revision and an event. Raises UnreadableRosterError or ImportUnderWayError; nothing was changed then.
+    Bad lines are reported and leave their rows as they were; the good rest goes in, unless the report says that it was
+    refused. Only rows that differ get the new revision and an event. ``tell`` hears how far it is; ``pushed_by`` is who
+    sent it over HTTP, as ``push_id``. Raises UnreadableRosterError or ImportUnderWayError; nothing was changed then.
     """
-    oneroster.check_manifest(path)
-    with suppress(_DryRunError):
+    modes = await asyncio.to_thread(oneroster.read_manifest, path)
+    with suppress(_NotToKeepError):
         async with roster.database.transaction() as connection:
-            report = await _import(roster, connection, path, dry_run=dry_run)
-            if dry_run:
-                raise _DryRunError
-    log.info("roster imported", revision=report.revision, dry_run=dry_run, bad_lines=report.bad_line_count)
+            if not await storage.lock_imports(connection):
+                raise ImportUnderWayError
+            today = await storage.today(connection)
+            export = Export(path, modes, today, roster.hashes, roster.store)
+            revision = await storage.start_import(connection, pushed_by, push_id)
+            report = await _import(roster, connection, export, choices, tell, revision)
+            if choices.dry_run or report.refused:
+                raise _NotToKeepError
+            tell(Progress("committing"))
+    log.info(
+        "roster imported",
+        revision=report.revision,
+        dry_run=choices.dry_run,
+        refused=bool(report.refused),
+        bad_lines=report.bad_line_count,
+    )
     return report
 
 
@@ -95,68 +125,108 @@ async def replay(roster: Roster) -> int:
     return count
 
 
-async def _import(roster: Roster, connection: Connection, path: Path, *, dry_run: bool) -> Report:
-    if not await storage.lock_imports(connection):
-        raise ImportUnderWayError
-    revision = await storage.start_import(connection)
-    today = await storage.today(connection)
-    for file in oneroster.FILES:
-        await _stage(roster, connection, path, file, today)
+async def _import(
+    roster: Roster, connection: Connection, export: Export, choices: Choices, tell: Tell, revision: int
+) -> Report:
+    await _refuse_parts_of_nothing(connection, export)
+    await _stage(connection, export, tell)
+    tell(Progress("checking"))
+    passed_over = await _complete(connection, export)
     await storage.check(connection)
+    tell(Progress("merging"))
     await storage.note_left_classes(connection)
     counts = {table.name: await storage.merge(connection, table, revision) for table in storage.TABLES}
-    report = Report(revision, dry_run, counts, *await storage.bad_lines(connection))
-    await storage.finish_import(connection, revision, report.as_json())
-    await follow_students(roster, connection, revision)
-    await _tell(roster, connection, revision)
+    bad_line_count, bad_lines = await storage.bad_lines(connection)
+    refused = refusal(choices, counts, bad_line_count)
+    report = Report(revision, choices.dry_run, counts, bad_line_count, bad_lines, refused, passed_over)
+    if not refused:
+        tell(Progress("telling the other services"))
+        await storage.finish_import(connection, revision, report.as_json())
+        await follow_students(roster, connection, revision)
+        await _tell(roster, connection, revision)
     return report
 
 
-async def _stage(roster: Roster, connection: Connection, path: Path, file: File, today: date) -> None:
-    """COPY a file's good lines to its table while they are read, then the bad ones."""
-    problems: list[tuple[Any, ...]] = []
-    records = _records(path, file, today, problems)
-    if file.record is oneroster.User:
-        guardians = await storage.guardian_ids(connection)
-        records = (_sealed(roster, user, is_guardian=user.id in guardians) for user in records)
-    await storage.stage(connection, f"staged_{file.name.removesuffix('.csv')}", records)
-    await storage.stage(connection, "staged_problems", problems)
+async def _refuse_parts_of_nothing(connection: Connection, export: Export) -> None:
+    """Raise UnreadableRosterError for a delta, or an absent file, of which the whole has never been here."""
+    for file in oneroster.FILES:
+        mode = export.modes[file.name]
+        if mode != "bulk" and not await records.has_any(connection, file):
+            how = "has only changes" if mode == "delta" else "is absent"
+            msg = f"manifest.csv: {file.name} {how}, and no whole one (bulk) has been imported yet"
+            raise UnreadableRosterError(msg)
 
 
-def _records(path: Path, file: File, today: date, problems: list[tuple[Any, ...]]) -> Iterator[Any]:
-    for line in oneroster.lines(path, file.name):
-        try:
-            record = oneroster.read(file, line, today)
-        except oneroster.BadFieldError as bad:
-            problems.append((file.name, line.number, bad.column, bad.reason, file.kind, _subject(line, file)))
-        else:
-            if record is not None:
-                yield record
+async def _stage(connection: Connection, export: Export, tell: Tell) -> None:
+    """COPY the files' good lines to their tables while they are read, then the bad ones."""
+    with reading(export) as chunks, tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as problems:
+        source = _Source(chunks, problems, tell)
+        for file in filter(export.read, oneroster.FILES):
+            columns = ("line", "id", "modified", "gone", *COLUMNS[file.table])
+            await storage.stage(connection, file.table, columns, source.rows_of(file), NULL)
+        problems.seek(0)
+        await storage.stage(connection, "problems", storage.PROBLEM_COLUMNS, _blocks_of(problems), NULL)
 
 
-def _subject(line: Line, file: File) -> str | None:
-    """The id that a bad line is about, where it can be read."""
-    subject = " ".join(line.fields.get(file.subject, "").split())
-    return subject if subject and subject.isprintable() and len(subject) <= oneroster.LONGEST_FIELD else None
+class _Source:
+    """Hands the chunks of one file after the other to COPY; what is bad in them waits in ``problems``."""
+
+    def __init__(self, chunks: Iterator[Chunk], problems: IO[bytes], tell: Tell) -> None:
+        self._chunks = chunks
+        self._problems = problems
+        self._tell = tell
+        self._next: Chunk | None = None
+
+    async def rows_of(self, file: File) -> AsyncIterator[bytes]:
+        """The rows of this file."""
+        lines = 0
+        while (chunk := self._next or await asyncio.to_thread(next, self._chunks, None)) and chunk.file == file.name:
+            self._next = None
+            self._problems.write(chunk.problems)
+            lines += chunk.records
+            self._tell(Progress("reading", file.name, lines))
+            yield chunk.rows
+        self._next = chunk
 
 
-def _sealed(roster: Roster, user: User, *, is_guardian: bool) -> tuple[Any, ...]:
-    """A user with the ID number hashed and sealed: it goes to no table as it is, not even a temporary one."""
-    number = user.national_id
-    guardian = kept(user, roster.hashes, roster.store) if is_guardian else (None,) * len(KeptGuardian._fields)
-    return (
-        user.line,
-        user.id,
-        user.name,
-        user.email,
-        user.email_problem,
-        roster.hashes.digest("national-id", number) if number else None,
-        roster.store.seal(number, f"students:{user.id}:national_id") if number else None,
-        user.national_id_column,
-        user.national_id_problem,
-        user.agents,
-        *guardian,
-    )
+async def _blocks_of(file: IO[bytes]) -> AsyncIterator[bytes]:
+    while block := file.read(SPOOLED_BYTES):
+        yield block
+
+
+async def _complete(connection: Connection, export: Export) -> dict[str, int]:
+    """Add what the files leave as it was, and keep the whole; how many lines of each file were passed over as old."""
+    passed_over = {
+        file.name: await records.complete(connection, file, export.modes[file.name]) for file in oneroster.FILES
+    }
+    await _make_guardians(connection, export)
+    for file in oneroster.FILES:
+        await records.keep(connection, file, export.modes[file.name])
+    await storage.count_of_today(connection, export.today)
+    await _name_staff(connection, export)
+    return {name: lines for name, lines in passed_over.items() if lines}
+
+
+async def _make_guardians(connection: Connection, export: Export) -> None:
+    """Users whom another file than this export's roles.csv makes guardians."""
+    columns = ("name", "email", *KeptGuardian._fields, "person_hash", "person_sealed")
+    async for users in storage.guardians_to_make(connection):
+        filled = []
+        for user in users:
+            person = Person(user["name"], user["email"])
+            if user["person_sealed"] is not None:
+                person = Person.unsealed(export, user["id"], user["person_sealed"])
+            facts = [None if fact == NULL else fact for fact in guardian_facts(export, user["id"], person)]
+            filled.append([user["id"], "", "", *facts, *person.sealed(export, user["id"])])
+        await storage.complete_users(connection, columns, filled)
+
+
+async def _name_staff(connection: Connection, export: Export) -> None:
+    """Guardians who are students or staff too need their names in the open."""
+    async for users in storage.staff_to_name(connection):
+        people = [(user["id"], Person.unsealed(export, user["id"], user["person_sealed"])) for user in users]
+        named = [[id_, person.name, person.email] for id_, person in people]
+        await storage.complete_users(connection, ("name", "email"), named)
 
 
 async def _tell(roster: Roster, connection: Connection, revision: int | None = None) -> int:

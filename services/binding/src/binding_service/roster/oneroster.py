@@ -5,6 +5,9 @@ The standard: https://www.imsglobal.org/spec/oneroster/v1p2/bind/csv
 A line that concerns nobody here (a district, a subject's class, an aide) parses to None. The standard has no place for
 a Taiwanese ID number and for a school's level: ``{TWID:…}`` in ``userIds``, or the extension columns
 ``metadata.tw.nationalId`` and ``metadata.tw.level``.
+
+A bulk file is a whole table; a delta file has the records that are new, changed or (``tobedeleted``) gone, each with
+the time of its change.
 """
 
 from __future__ import annotations
@@ -14,17 +17,23 @@ import io
 import re
 import unicodedata
 import zipfile
+import zlib
 from contextlib import contextmanager
-from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import UTC, date, datetime
+from functools import lru_cache, partial
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from binding_service.id_numbers import IdNumberError, parse
 from binding_service.roster.domain import LEVELS, level_of_grade
 from binding_service.roster.errors import UnreadableRosterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+Mode = Literal["bulk", "delta", "absent"]
 
 VERSIONS = ("1.2", "1.2.1")
 LONGEST_FIELD = 255
@@ -42,6 +51,12 @@ STAFF_ROLES = {
 GUARDIAN_ROLES = ("parent", "guardian", "relative")
 ROLES_WITHOUT_SCHOOL = ("student", *GUARDIAN_ROLES)
 EMPTY = "is empty"
+#: Characters in a line at most, and in all files together once they are unpacked: a small zip can hold a great deal.
+LONGEST_LINE = 1_000_000
+MOST_BYTES = 4_000_000_000
+BLOCK_LINES = 4000
+#: A quotation mark that is never closed ends here.
+LONGEST_BLOCK_LINES = 20_000
 
 
 class BadFieldError(ValueError):
@@ -103,34 +118,70 @@ class User(NamedTuple):
 
 
 class Role(NamedTuple):
-    """A line of roles.csv: ``kind`` is student, teacher or administrator, or a guardian's role as it is."""
+    """A line of roles.csv: ``kind`` is student, teacher or administrator, or a guardian's role as it is.
+
+    ``ends`` is the first day that no longer counts (2027-06-30), or empty.
+    """
 
     line: int
+    id: str
     user_id: str
     org_id: str
     kind: str
     main: bool
+    ends: str
 
 
 class Enrollment(NamedTuple):
-    """A line of enrollments.csv: ``role`` is student or (primary) teacher."""
+    """A line of enrollments.csv: ``role`` is student or (primary) teacher, ``ends`` like a role's."""
 
     line: int
+    id: str
     class_id: str
     user_id: str
     role: str
-    ended: bool
+    ends: str
 
 
-def read(file: File, line: Line, today: date) -> Org | Class | User | Role | Enrollment | None:
-    """What a line says; None where it concerns nobody here. Raises BadFieldError."""
+class Gone(NamedTuple):
+    """A line that says that its record is no more."""
+
+    line: int
+    id: str
+
+
+Record = Org | Class | User | Role | Enrollment
+
+
+def read(file: File, line: Line, mode: Mode) -> Record | Gone | None:
+    """What a line says; None where it concerns nobody here. Raises BadFieldError.
+
+    In a delta file every line counts: what concerns nobody here may have done so before, so it is Gone.
+    """
     if line.problem:
         raise BadFieldError(column="", reason=line.problem)
-    return file.parse(line, today)
+    if mode == "bulk":
+        return None if _is_deleted(line) else file.parse(line)
+    sourced_id = _required(line, "sourcedId")
+    _required(line, "status")
+    record = None if _is_deleted(line) else file.parse(line)
+    return Gone(line.number, sourced_id) if record is None else record
 
 
-def check_manifest(path: Path) -> None:
-    """Raise UnreadableRosterError where this is not a bulk export of a version that is known."""
+def modified_at(line: Line, mode: Mode) -> str:
+    """When the record was changed, in UTC (ISO 8601); empty in a bulk file that does not say. Raises BadFieldError."""
+    text = _required(line, MODIFIED_COLUMN) if mode == "delta" else _optional(line, MODIFIED_COLUMN)
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadFieldError(MODIFIED_COLUMN, "is not a time like 2026-11-24T09:30:00Z") from None
+    if moment is None:
+        return ""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def read_manifest(path: Path) -> dict[str, Mode]:
+    """How each file is to be taken. Raises UnreadableRosterError, also for a version that is not known."""
     properties = {
         line.fields.get("propertyName", ""): line.fields.get("value", "").strip()
         for line in lines(path, "manifest.csv")
@@ -138,12 +189,24 @@ def check_manifest(path: Path) -> None:
     if properties.get("oneroster.version") not in VERSIONS:
         msg = f"manifest.csv: oneroster.version must be one of {', '.join(VERSIONS)}"
         raise UnreadableRosterError(msg)
-    for name in REQUIRED_COLUMNS.keys() - {"manifest.csv"}:
-        if properties.get(f"file.{name.removesuffix('.csv')}", "bulk") != "bulk":
-            msg = f"manifest.csv: {name} must be a bulk file; only whole rosters can be imported"
+    modes = {file.name: _mode(file, properties) for file in FILES}
+    if set(modes.values()) == {"absent"}:
+        msg = "manifest.csv: every file that counts here is absent"
+        raise UnreadableRosterError(msg)
+    return modes
+
+
+def _mode(file: File, properties: dict[str, str]) -> Mode:
+    name = f"file.{file.name.removesuffix('.csv')}"
+    match properties.get(name, "bulk"):
+        case "bulk" | "delta" | "absent" as mode:
+            return mode
+        case _:
+            msg = f"manifest.csv: {name} must be bulk, delta or absent"
             raise UnreadableRosterError(msg)
 
 
+MODIFIED_COLUMN = "dateLastModified"
 REQUIRED_COLUMNS: dict[str, tuple[str, ...]] = {
     "manifest.csv": ("propertyName", "value"),
     "orgs.csv": ("sourcedId", "name", "type", "identifier"),
@@ -152,28 +215,121 @@ REQUIRED_COLUMNS: dict[str, tuple[str, ...]] = {
     "roles.csv": ("userSourcedId", "roleType", "role", "orgSourcedId"),
     "enrollments.csv": ("classSourcedId", "userSourcedId", "role", "primary"),
 }
+#: Columns that are read where a file has them.
+OPTIONAL_COLUMNS = (
+    "sourcedId",
+    "status",
+    MODIFIED_COLUMN,
+    "endDate",
+    "sms",
+    "phone",
+    "agentSourcedIds",
+    LEVEL_COLUMN,
+    NATIONAL_ID_COLUMN,
+)
 
 
-def lines(path: Path, name: str) -> Iterator[Line]:
-    """The records of one file of a folder or zip. Raises UnreadableRosterError where the file cannot be read as CSV."""
+def lines(path: Path, name: str, *, part: int = 0, parts: int = 1, word: str = "") -> Iterator[Line]:
+    """The records of one file of a folder or zip. Raises UnreadableRosterError where the file cannot be read as CSV.
+
+    Of several ``parts``, one of a few hundred records in turn. With a ``word``, only what stands near that word.
+    """
     with _open(path, name) as text:
-        # Strict: a quote that is never closed would swallow the lines after it, and their rows would seem removed.
-        reader = csv.reader(text, strict=True)
-        first = 1
-        try:
-            header = [column.strip() for column in next(reader, [])]
-            missing = [column for column in REQUIRED_COLUMNS[name] if column not in header]
-            if missing:
-                msg = f"{name} lacks the column {missing[0]}"
-                raise UnreadableRosterError(msg)
-            first = reader.line_num + 1
-            for row in reader:
-                if row:
-                    yield Line(first, dict(zip(header, row, strict=False)), _problem(row, header))
-                first = reader.line_num + 1
-        except csv.Error:
-            msg = f"{name}, line {first}: the quotation marks are not those of CSV"
-            raise UnreadableRosterError(msg) from None
+        blocks = _blocks(text, name)
+        header = _header(name, next(blocks, _Block(1, "", [])))
+        for number, block in enumerate(blocks):
+            if number % parts == part and word in block.text:
+                yield from _records(name, header, block)
+
+
+class _Block(NamedTuple):
+    """Whole records: the number of their first line, their text, their lines."""
+
+    first: int
+    text: str
+    lines: list[str]
+
+
+def _blocks(text: io.TextIOBase, name: str) -> Iterator[_Block]:
+    """The header, then some hundreds of records each time.
+
+    A record ends where a line does and every quotation mark before it has its pair, so no CSV has to be read for that.
+    """
+    reading = iter(partial(text.readline, LONGEST_LINE), "")
+    first, size = 1, 1
+    while block := list(islice(reading, size)):
+        joined = "".join(block)
+        if joined.count('"') % 2:
+            _close(block, reading)
+            joined = "".join(block)
+        if len(max(block, key=len)) >= LONGEST_LINE:
+            msg = (
+                f"{name}: a line between {first} and {first + len(block) - 1} is longer than {LONGEST_LINE} characters"
+            )
+            raise UnreadableRosterError(msg)
+        yield _Block(first, joined, block)
+        first, size = first + len(block), BLOCK_LINES
+
+
+def _close(block: list[str], reading: Iterator[str]) -> None:
+    """Read on to the line in which the open quotation mark is closed."""
+    for line in islice(reading, LONGEST_BLOCK_LINES):
+        block.append(line)
+        if line.count('"') % 2:
+            return
+
+
+class _Header(NamedTuple):
+    """A file's columns: how many there are, those that are read, and what picks their fields out of a record."""
+
+    width: int
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+    pick: Callable[[Sequence[str]], tuple[str, ...]]
+
+
+def _header(name: str, block: _Block) -> _Header:
+    if _holds_nul(block.text) or not _is_utf8(block.text):
+        msg = f"{name} is not UTF-8"
+        raise UnreadableRosterError(msg)
+    columns = [column.strip() for column in next(iter(_rows(name, block)), (1, []))[1]]
+    missing = [column for column in REQUIRED_COLUMNS[name] if column not in columns]
+    if missing:
+        msg = f"{name} lacks the column {missing[0]}"
+        raise UnreadableRosterError(msg)
+    optional = [column for column in OPTIONAL_COLUMNS if column in columns and column not in REQUIRED_COLUMNS[name]]
+    names = (*REQUIRED_COLUMNS[name], *optional)
+    places = tuple(map(columns.index, names))
+    return _Header(len(columns), names, places, itemgetter(*places))
+
+
+def _records(name: str, header: _Header, block: _Block) -> Iterator[Line]:
+    is_clean = not _holds_nul(block.text) and _is_utf8(block.text)
+    for number, row in _rows(name, block):
+        if len(row) == header.width:
+            fields = dict(zip(header.names, header.pick(row), strict=True))
+            yield Line(number, fields, "" if is_clean else _problem("".join(row)))
+        elif row:
+            fields = {
+                column: row[place]
+                for column, place in zip(header.names, header.places, strict=True)
+                if place < len(row)
+            }
+            yield Line(number, fields, f"has {len(row)} fields where the header has {header.width}")
+
+
+def _rows(name: str, block: _Block) -> Iterator[tuple[int, list[str]]]:
+    """The records of a block as CSV, each with the number of its first line."""
+    # Strict: a quote that is never closed would swallow the lines after it, and their rows would seem removed.
+    reader = csv.reader(block.lines, strict=True)
+    number = block.first
+    try:
+        for row in reader:
+            yield number, row
+            number = block.first + reader.line_num
+    except csv.Error:
+        msg = f"{name}, line {number}: the quotation marks are not those of CSV"
+        raise UnreadableRosterError(msg) from None
 
 
 @contextmanager
@@ -185,7 +341,7 @@ def _open(path: Path, name: str) -> Iterator[io.TextIOBase]:
         else:
             with (
                 zipfile.ZipFile(path) as archive,
-                archive.open(name) as data,
+                archive.open(_checked(archive, name)) as data,
                 io.TextIOWrapper(data, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
             ):
                 yield text
@@ -195,26 +351,59 @@ def _open(path: Path, name: str) -> Iterator[io.TextIOBase]:
     except (KeyError, FileNotFoundError):
         msg = f"{name} is missing" if path.exists() else "there is no such folder or zip file"
         raise UnreadableRosterError(msg) from None
+    except (zlib.error, EOFError, NotImplementedError):
+        msg = f"{name} cannot be unpacked: the zip file is damaged, or packed in an unusual way"
+        raise UnreadableRosterError(msg) from None
     except OSError as fault:
         msg = f"{name} cannot be read: {fault.strerror}"
         raise UnreadableRosterError(msg) from None
 
 
-def _problem(row: list[str], header: list[str]) -> str:
+def _checked(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """A file of the zip that may be unpacked. What it says of its size holds: no more than that is ever read of it."""
+    if sum(archive.getinfo(each).file_size for each in REQUIRED_COLUMNS if each in archive.NameToInfo) > MOST_BYTES:
+        msg = f"the zip file's content is larger than {MOST_BYTES // 10**9} GB"
+        raise UnreadableRosterError(msg)
+    info = archive.getinfo(name)
+    if info.flag_bits & 1:
+        msg = f"{name} is encrypted"
+        raise UnreadableRosterError(msg)
+    return info
+
+
+def size_of(path: Path) -> int:
+    """Bytes of all files that count, unpacked; 0 for what cannot be read, which the reading will say."""
+    try:
+        if path.is_dir():
+            return sum((path / file.name).stat().st_size for file in FILES if (path / file.name).exists())
+        with zipfile.ZipFile(path) as archive:
+            return sum(info.file_size for info in archive.infolist())
+    except (OSError, zipfile.BadZipFile):
+        return 0
+
+
+def _problem(record: str) -> str:
     """What keeps a record from being looked at; empty where nothing does."""
-    if len(row) != len(header):
-        return f"has {len(row)} fields where the header has {len(header)}"
-    text = "".join(row)
-    if "\0" in text:
+    if _holds_nul(record):
         return "holds a NUL character"
-    # A byte that is not UTF-8 was read as half of a surrogate pair, which PostgreSQL would refuse.
-    return "" if text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text) else "is not UTF-8"
+    return "" if _is_utf8(record) else "is not UTF-8"
 
 
-def parse_org(line: Line, _: date) -> Org | None:
+def _holds_nul(text: str) -> bool:
+    return "\0" in text
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether every byte was: one that is not was read as half of a surrogate pair, which PostgreSQL would refuse."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def parse_org(line: Line) -> Org:
     """A school; any other organisation too, because roles refer to it."""
-    if _is_deleted(line):
-        return None
     sourced_id = _required(line, "sourcedId")
     if _optional(line, "type") != "school":
         return Org(line.number, sourced_id, "", "", "", is_school=False)
@@ -224,10 +413,8 @@ def parse_org(line: Line, _: date) -> Org | None:
     return Org(line.number, sourced_id, _required(line, "identifier"), _required(line, "name"), level, is_school=True)
 
 
-def parse_class(line: Line, _: date) -> Class | None:
+def parse_class(line: Line) -> Class:
     """A homeroom class; any other class too, because enrollments refer to it."""
-    if _is_deleted(line):
-        return None
     sourced_id = _required(line, "sourcedId")
     if _optional(line, "classType") != "homeroom":
         return Class(line.number, sourced_id, "", "", [], homeroom=False)
@@ -237,10 +424,8 @@ def parse_class(line: Line, _: date) -> Class | None:
     return Class(line.number, sourced_id, school_id, title, sorted(levels), homeroom=True)
 
 
-def parse_user(line: Line, _: date) -> User | None:
+def parse_user(line: Line) -> User:
     """A person, with an ID number that has passed the check digit or the reason why there is none."""
-    if _is_deleted(line):
-        return None
     email = _optional(line, "email").lower()
     given = _optional(line, "givenName")
     family = _optional(line, "familyName") if given else _required(line, "familyName")
@@ -257,15 +442,20 @@ def parse_user(line: Line, _: date) -> User | None:
     )
 
 
-def parse_role(line: Line, today: date) -> Role | None:
-    """A role that lasts, of a student, a teacher or an administrator of a school, or a guardian."""
+def parse_role(line: Line) -> Role | None:
+    """A role of a student, a teacher or an administrator of a school, or of a guardian; also one that is over."""
     role = _optional(line, "role")
     kind = role if role in ROLES_WITHOUT_SCHOOL else STAFF_ROLES.get(role)
-    if role and (kind is None or _is_deleted(line) or _is_over(line, today)):
+    if role and kind is None:
         return None
-    main = _optional(line, "roleType") == "primary"
     return Role(
-        line.number, _required(line, "userSourcedId"), _org_of(line, role), kind or _required(line, "role"), main
+        line.number,
+        _optional(line, "sourcedId"),
+        _required(line, "userSourcedId"),
+        _org_of(line, role),
+        kind or _required(line, "role"),
+        _optional(line, "roleType") == "primary",
+        _end(line),
     )
 
 
@@ -274,26 +464,34 @@ def _org_of(line: Line, role: str) -> str:
     return _optional(line, "orgSourcedId") if role in ROLES_WITHOUT_SCHOOL else _required(line, "orgSourcedId")
 
 
-def parse_enrollment(line: Line, today: date) -> Enrollment | None:
-    """A student's place in a class, also one that is over, or a homeroom teacher's assignment that lasts."""
+def parse_enrollment(line: Line) -> Enrollment | None:
+    """A student's place in a class, or a homeroom teacher's assignment; also one that is over."""
     role = _required(line, "role")
-    if role not in {"student", "teacher"} or _is_deleted(line):
+    if role != "student" and (role != "teacher" or _optional(line, "primary").lower() != "true"):
         return None
-    ended = _is_over(line, today)
-    if role == "teacher" and (ended or _optional(line, "primary").lower() != "true"):
-        return None
-    return Enrollment(line.number, _required(line, "classSourcedId"), _required(line, "userSourcedId"), role, ended)
+    return Enrollment(
+        line.number,
+        _optional(line, "sourcedId"),
+        _required(line, "classSourcedId"),
+        _required(line, "userSourcedId"),
+        role,
+        _end(line),
+    )
 
 
 def full_name(family: str, given: str) -> str:
     """A name as it is written: 王小明, but Panay Kusui where it is in Latin letters."""
-    latin = any("LATIN" in unicodedata.name(character, "") for character in family + given)
-    return f"{given} {family}".strip() if latin else family + given
+    return f"{given} {family}".strip() if any(map(_is_latin, family + given)) else family + given
+
+
+@lru_cache(maxsize=10_000)
+def _is_latin(character: str) -> bool:
+    return "LATIN" in unicodedata.name(character, "")
 
 
 def _national_id(line: Line) -> tuple[str, str, str]:
     """The ID number, the column that it stands in, and what is wrong with it."""
-    found = TWID.search(line.fields["userIds"])
+    found = TWID.search(line.fields.get("userIds", ""))
     column = "userIds" if found or NATIONAL_ID_COLUMN not in line.fields else NATIONAL_ID_COLUMN
     text = found[1] if found else line.fields.get(NATIONAL_ID_COLUMN, "")
     if not text.strip():
@@ -312,11 +510,11 @@ def _is_deleted(line: Line) -> bool:
     return status == "tobedeleted"
 
 
-def _is_over(line: Line, today: date) -> bool:
-    """Whether its end date, which is the first day that no longer counts, has come."""
+def _end(line: Line) -> str:
+    """The day of its end date, or empty."""
     end = _optional(line, "endDate")
     try:
-        return bool(end) and date.fromisoformat(end[:10]) <= today
+        return date.fromisoformat(end[:10]).isoformat() if end else ""
     except ValueError:
         raise BadFieldError(column="endDate", reason="is not a date like 2027-06-30") from None
 
@@ -329,7 +527,9 @@ def _required(line: Line, column: str) -> str:
 
 
 def _optional(line: Line, column: str) -> str:
-    text = " ".join(line.fields.get(column, "").split())
+    text = line.fields.get(column, "")
+    if text:
+        text = " ".join(text.split())
     if len(text) > LONGEST_FIELD:
         raise BadFieldError(column, f"is longer than {LONGEST_FIELD} characters")
     return text
@@ -342,7 +542,8 @@ def _anything(line: Line, column: str) -> str:
 
 def _agents(line: Line) -> list[str]:
     """The ids of a student's guardians, in one order; an id that is none is passed over."""
-    ids = {" ".join(part.split()) for part in line.fields.get("agentSourcedIds", "").split(",")}
+    text = line.fields.get("agentSourcedIds", "")
+    ids = {" ".join(part.split()) for part in text.split(",")} if text else set()
     return sorted(id_ for id_ in ids if 0 < len(id_) <= LONGEST_FIELD)
 
 
@@ -350,17 +551,20 @@ class File(NamedTuple):
     """A file of the roster. A bad line leaves the row that ``subject`` names, of ``kind``, as it was."""
 
     name: str
-    parse: Callable[[Line, date], Org | Class | User | Role | Enrollment | None]
+    parse: Callable[[Line], Record | None]
     kind: str
     subject: str
-    record: type[Org | Class | User | Role | Enrollment]
+
+    @property
+    def table(self) -> str:
+        """What its tables are called after."""
+        return self.name.removesuffix(".csv")
 
 
-#: Roles before users: of a guardian more is read than of others.
 FILES = (
-    File("orgs.csv", parse_org, "schools", "sourcedId", Org),
-    File("classes.csv", parse_class, "classes", "sourcedId", Class),
-    File("roles.csv", parse_role, "users", "userSourcedId", Role),
-    File("users.csv", parse_user, "users", "sourcedId", User),
-    File("enrollments.csv", parse_enrollment, "users", "userSourcedId", Enrollment),
+    File("orgs.csv", parse_org, "schools", "sourcedId"),
+    File("classes.csv", parse_class, "classes", "sourcedId"),
+    File("users.csv", parse_user, "users", "sourcedId"),
+    File("roles.csv", parse_role, "users", "userSourcedId"),
+    File("enrollments.csv", parse_enrollment, "users", "userSourcedId"),
 )

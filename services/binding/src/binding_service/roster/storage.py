@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from binding_service.roster.domain import BAD_LINES_LISTED, BadLine, Counts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Sequence
     from datetime import date
+    from uuid import UUID
 
     import asyncpg
 
@@ -23,38 +24,54 @@ LOCK = 7_402_513
 STATEMENT_SECONDS = 600
 ROWS_AT_ONCE = 500
 
+#: A record's line, id, time and facts; ``gone`` says that a delta file takes it away.
 STAGING = """
     CREATE TEMPORARY TABLE staged_orgs (
-        line integer, id text, code text, name text, level text, is_school boolean) ON COMMIT DROP;
+        line integer, id text, modified timestamptz, gone boolean,
+        code text, name text, level text, is_school boolean) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_classes (
-        line integer, id text, school_id text, name text, levels text[], homeroom boolean) ON COMMIT DROP;
+        line integer, id text, modified timestamptz, gone boolean,
+        school_id text, name text, levels text, homeroom boolean) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_users (
-        line integer, id text, name text, email text, email_problem text, id_hash text, id_sealed text,
-        id_column text, id_problem text, agents text[],
-        name_hash text, email_hash text, phone_hashes text[], shown_sealed text) ON COMMIT DROP;
+        line integer, id text, modified timestamptz, gone boolean,
+        name text, email text, email_problem text, id_hash text, id_sealed text, id_column text, id_problem text,
+        agents text, name_hash text, email_hash text, phone_hashes text, shown_sealed text, person_hash text,
+        person_sealed text) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_roles (
-        line integer, user_id text, org_id text, kind text, main boolean) ON COMMIT DROP;
+        line integer, id text, modified timestamptz, gone boolean,
+        user_id text, org_id text, kind text, main boolean, ends date) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_enrollments (
-        line integer, class_id text, user_id text, role text, ended boolean) ON COMMIT DROP;
-    -- Bad lines. A row that subject names stays as it was; where it is null, no row of that kind is removed.
+        line integer, id text, modified timestamptz, gone boolean,
+        class_id text, user_id text, role text, ends date, ended boolean NOT NULL DEFAULT false) ON COMMIT DROP;
+    -- Bad lines. A row that subject names stays as it was; where it is null, no row of that kind is removed. record is
+    -- the id of a line that was not even read.
     CREATE TEMPORARY TABLE staged_problems (
-        file text, line integer, "column" text, reason text, kind text, subject text) ON COMMIT DROP;
+        file text, line integer, "column" text, reason text, kind text, subject text, record text,
+        is_unread boolean NOT NULL DEFAULT true) ON COMMIT DROP;
+"""
+
+PROBLEM_COLUMNS = ("file", "line", "column", "reason", "kind", "subject", "record")
+
+#: What the files say of today: records that are gone, and roles and assignments that are over, no longer count.
+OF_TODAY = """
+    DELETE FROM staged_orgs WHERE gone;
+    DELETE FROM staged_classes WHERE gone;
+    DELETE FROM staged_users WHERE gone;
+    DELETE FROM staged_roles WHERE gone OR ends <= {today};
+    DELETE FROM staged_enrollments WHERE gone OR (role = 'teacher' AND ends <= {today});
+    UPDATE staged_enrollments SET ended = true WHERE ends <= {today};
 """
 
 #: A guardian's role is apart from the others: what is wrong with it keeps no student and no teacher out.
 GUARDIANS_APART = """
     CREATE TEMPORARY TABLE staged_guardians ON COMMIT DROP AS
         SELECT DISTINCT ON (user_id) line, user_id, kind AS role FROM staged_roles
-        WHERE kind IN ('parent', 'guardian', 'relative') ORDER BY user_id, main DESC, line;
+        WHERE kind IN ('parent', 'guardian', 'relative') ORDER BY user_id, main DESC, kind;
     DELETE FROM staged_roles WHERE kind IN ('parent', 'guardian', 'relative');
 """
 
-INDEXES = """
-    CREATE INDEX ON staged_classes (id);
-    CREATE INDEX ON staged_users (id);
-    CREATE INDEX ON staged_roles (user_id);
-    CREATE INDEX ON staged_guardians (user_id);
-    CREATE INDEX ON staged_enrollments (user_id);
+#: Every check joins whole tables; what has to be known of them is their size.
+ANALYZE = """
     CREATE INDEX ON staged_problems (kind, subject);
     ANALYZE staged_orgs; ANALYZE staged_classes; ANALYZE staged_users; ANALYZE staged_roles;
     ANALYZE staged_guardians; ANALYZE staged_enrollments; ANALYZE staged_problems;
@@ -62,7 +79,7 @@ INDEXES = """
 
 DERIVE_LEVELS = """
     UPDATE staged_orgs SET level = told.level
-    FROM (SELECT school_id, min(level) AS level FROM staged_classes, unnest(levels) AS level
+    FROM (SELECT school_id, min(level) AS level FROM staged_classes, unnest(string_to_array(levels, E'\x1e')) AS level
           WHERE homeroom GROUP BY school_id HAVING count(DISTINCT level) = 1) AS told
     WHERE staged_orgs.id = told.school_id AND staged_orgs.level = ''
 """
@@ -79,17 +96,7 @@ class Check(NamedTuple):
     delete: str
 
 
-REPEATED = """
-    DELETE FROM {table} AS here
-    USING (SELECT id, min(line) AS line FROM {table} GROUP BY id HAVING count(*) > 1) AS first
-    WHERE here.id = first.id AND here.line <> first.line
-    RETURNING here.line, 'sourcedId', here.id, 'is the same as in line ' || first.line
-"""
-
 CHECKS = (
-    Check("orgs.csv", "schools", REPEATED.format(table="staged_orgs")),
-    Check("classes.csv", "classes", REPEATED.format(table="staged_classes")),
-    Check("users.csv", "users", REPEATED.format(table="staged_users")),
     Check(
         "orgs.csv",
         "schools",
@@ -176,8 +183,8 @@ CHECKS = (
         """
         DELETE FROM staged_enrollments AS place
         WHERE NOT ended
-            AND NOT EXISTS (SELECT FROM staged_users JOIN staged_roles ON user_id = id
-                WHERE id = place.user_id AND (kind = 'student') = (place.role = 'student'))
+            AND NOT EXISTS (SELECT FROM staged_users AS person JOIN staged_roles ON staged_roles.user_id = person.id
+                WHERE person.id = place.user_id AND (kind = 'student') = (place.role = 'student'))
             -- A homeroom teacher whose own line is bad stays as he was, and stays with the class.
             AND NOT (role = 'teacher' AND EXISTS (SELECT FROM teachers WHERE id = place.user_id AND active)
                 AND EXISTS (SELECT FROM staged_problems WHERE kind = 'users' AND subject = place.user_id))
@@ -196,7 +203,8 @@ CHECKS = (
         USING (SELECT user_id, min(line) AS line FROM staged_enrollments WHERE role = 'student' AND NOT ended
                GROUP BY user_id HAVING count(DISTINCT class_id) > 1) AS first
         WHERE place.user_id = first.user_id AND role = 'student' AND NOT ended AND place.line <> first.line
-        RETURNING place.line, 'classSourcedId', place.user_id, 'is a second homeroom class, after line ' || first.line
+        RETURNING place.line, 'classSourcedId', place.user_id,
+            'is a second homeroom class' || CASE WHEN first.line > 0 THEN ', after line ' || first.line ELSE '' END
         """,
     ),
     Check(
@@ -247,28 +255,31 @@ NEXT = """
     CREATE TEMPORARY TABLE next_schools ON COMMIT DROP AS
         SELECT id, code, name, level FROM staged_orgs WHERE is_school;
     CREATE TEMPORARY TABLE next_classes ON COMMIT DROP AS
-        SELECT id, school_id, name, coalesce(teacher_ids, '{}') AS teacher_ids FROM staged_classes
+        SELECT staged_classes.id, school_id, name, coalesce(teacher_ids, '{}') AS teacher_ids FROM staged_classes
         LEFT JOIN (SELECT class_id, array_agg(DISTINCT user_id ORDER BY user_id) AS teacher_ids
-                   FROM staged_enrollments WHERE role = 'teacher' GROUP BY class_id) AS homeroom ON class_id = id
+                   FROM staged_enrollments WHERE role = 'teacher' GROUP BY class_id) AS homeroom
+            ON class_id = staged_classes.id
         WHERE homeroom;
     CREATE TEMPORARY TABLE next_teachers ON COMMIT DROP AS
-        SELECT DISTINCT ON (id) id, org_id AS school_id,
+        SELECT DISTINCT ON (person.id) person.id, org_id AS school_id,
             CASE WHEN bool_or(kind = 'administrator') OVER (PARTITION BY user_id, org_id)
                 THEN 'administrator' ELSE 'teacher' END AS role,
             name, email, id_hash AS national_id_hash
-        FROM staged_users JOIN staged_roles ON user_id = id WHERE kind <> 'student'
-        ORDER BY id, main DESC, kind, staged_roles.line;
+        FROM staged_users AS person JOIN staged_roles ON user_id = person.id WHERE kind <> 'student'
+        ORDER BY person.id, main DESC, kind, org_id;
     CREATE TEMPORARY TABLE next_students ON COMMIT DROP AS
         SELECT DISTINCT ON (person.id) person.id, class.school_id, place.class_id, person.name,
-            id_hash AS national_id_hash, id_sealed AS national_id_sealed, agents AS guardian_ids,
+            id_hash AS national_id_hash, id_sealed AS national_id_sealed,
+            string_to_array(agents, E'\x1e') AS guardian_ids,
             person.line, id_column
         FROM staged_users AS person
         JOIN staged_enrollments AS place ON place.user_id = person.id AND place.role = 'student' AND NOT place.ended
         JOIN staged_classes AS class ON class.id = place.class_id
         ORDER BY person.id;
     CREATE TEMPORARY TABLE next_guardians ON COMMIT DROP AS
-        SELECT id, role, id_hash AS national_id_hash, name_hash, email_hash, phone_hashes, shown_sealed
-        FROM staged_guardians JOIN staged_users ON id = user_id;
+        SELECT user_id AS id, role, id_hash AS national_id_hash, name_hash, email_hash,
+            string_to_array(phone_hashes, E'\x1e') AS phone_hashes, shown_sealed
+        FROM staged_guardians JOIN staged_users ON staged_users.id = user_id;
     CREATE INDEX ON next_guardians (id);
     CREATE INDEX ON next_students (id);
     CREATE INDEX ON next_students (national_id_hash);
@@ -284,7 +295,9 @@ SAME_ID_NUMBER = Check(
     USING (SELECT national_id_hash, min(line) AS line FROM next_students
            GROUP BY national_id_hash HAVING count(*) > 1) AS first
     WHERE here.national_id_hash = first.national_id_hash AND here.line <> first.line
-    RETURNING here.line, here.id_column, here.id, 'is the same ID number as in line ' || first.line
+    RETURNING here.line, here.id_column, here.id,
+        'is the same ID number as in '
+            || CASE WHEN first.line > 0 THEN 'line ' || first.line ELSE 'an earlier import' END
     """,
 )
 
@@ -345,46 +358,79 @@ async def today(connection: Connection) -> date:
     return day
 
 
-async def start_import(connection: Connection) -> int:
+async def start_import(connection: Connection, pushed_by: str | None, push_id: UUID | None) -> int:
     """Open a new revision and its staging tables."""
+    # PostgreSQL notices within a second that who asked was killed, and gives the lock back.
+    await connection.execute("SET LOCAL client_connection_check_interval = '1s'")
     await connection.execute(STAGING)
-    revision: int = await connection.fetchval("INSERT INTO roster_imports DEFAULT VALUES RETURNING revision")
+    revision: int = await connection.fetchval(
+        "INSERT INTO roster_imports (pushed_by, push_id) VALUES ($1, $2) RETURNING revision", pushed_by, push_id
+    )
     return revision
 
 
-async def stage(connection: Connection, table: str, records: Iterable[tuple[Any, ...]]) -> None:
-    """COPY records, whose fields are the table's columns in their order, as they are made."""
-    await connection.copy_records_to_table(table, records=records, timeout=STATEMENT_SECONDS)
-
-
-async def guardian_ids(connection: Connection) -> set[str]:
-    """Who has a guardian's role in the staged roles."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT user_id FROM staged_roles WHERE kind IN ('parent', 'guardian', 'relative')",
-        timeout=STATEMENT_SECONDS,
+async def stage(
+    connection: Connection, table: str, columns: Sequence[str], rows: AsyncIterator[bytes], null: str
+) -> None:
+    """COPY rows, which come as text, as they are made."""
+    await connection.copy_to_table(
+        f"staged_{table}", source=rows, columns=columns, format="text", null=null, timeout=STATEMENT_SECONDS
     )
-    return {row["user_id"] for row in rows}
+
+
+async def guardians_to_make(connection: Connection) -> AsyncIterator[list[asyncpg.Record]]:
+    """Users of whom a role that was staged or kept says that they are guardians, and of whom that was not known."""
+    sql = """
+        SELECT id, name, email, person_sealed FROM staged_users AS person
+        WHERE name_hash IS NULL AND NOT gone AND EXISTS (SELECT FROM staged_roles
+            WHERE user_id = person.id AND NOT gone AND kind IN ('parent', 'guardian', 'relative'))
+    """
+    async for batch in _batches(connection, sql):
+        yield batch
+
+
+async def staff_to_name(connection: Connection) -> AsyncIterator[list[asyncpg.Record]]:
+    """Users whose name was sealed, as a guardian's is, and who are students or staff too."""
+    sql = """
+        SELECT id, person_sealed FROM staged_users AS person WHERE name = '' AND person_sealed IS NOT NULL
+            AND EXISTS (SELECT FROM staged_roles WHERE user_id = person.id)
+    """
+    async for batch in _batches(connection, sql):
+        yield batch
+
+
+async def complete_users(connection: Connection, columns: Sequence[str], users: Sequence[Sequence[Any]]) -> None:
+    """Fill these columns of staged users; the first of each row is the user's id."""
+    given = ", ".join(f"${number}::text[]" for number in range(1, len(columns) + 2))
+    await execute(
+        connection,
+        f"UPDATE staged_users AS here SET {', '.join(f'{name} = given.{name}' for name in columns)}"  # noqa: S608 - constants
+        f" FROM unnest({given}) AS given (id, {', '.join(columns)}) WHERE given.id = here.id",
+        *map(list, zip(*users, strict=True)),
+    )
+
+
+async def count_of_today(connection: Connection, today: date) -> None:
+    """Take out what is gone or over, and set the guardians' roles apart."""
+    await execute(connection, OF_TODAY.format(today=f"date '{today.isoformat()}'"))
+    await execute(connection, GUARDIANS_APART)
+    await execute(connection, ANALYZE)
 
 
 async def check(connection: Connection) -> None:
     """Take out and report the staged lines that do not fit each other; make the tables as they are to be."""
-    await _execute(connection, GUARDIANS_APART)
-    await _execute(connection, INDEXES)
-    repeated, rest = CHECKS[:3], CHECKS[3:]
-    for each in repeated:
-        await _reject(connection, each)
-    await _execute(connection, DERIVE_LEVELS)
-    for each in rest:
-        await _reject(connection, each)
-    await _execute(connection, NEXT)
-    await _reject(connection, SAME_ID_NUMBER)
-    while await _reject(connection, ID_NUMBER_OF_HELD):
+    await execute(connection, DERIVE_LEVELS)
+    for each in CHECKS:
+        await reject(connection, each)
+    await execute(connection, NEXT)
+    await reject(connection, SAME_ID_NUMBER)
+    while await reject(connection, ID_NUMBER_OF_HELD):
         pass  # Each student left out may hold the number of another one.
 
 
 async def note_left_classes(connection: Connection) -> None:
     """Remember, before students are merged, the classes out of which one moves to another."""
-    await _execute(
+    await execute(
         connection,
         """
         CREATE TEMPORARY TABLE left_classes ON COMMIT DROP AS
@@ -396,16 +442,16 @@ async def note_left_classes(connection: Connection) -> None:
 
 async def merge(connection: Connection, table: Table, revision: int) -> Counts:
     """Bring one table to what the import says. Rows that stay the same are not touched."""
-    await _execute(connection, _diff(table))
+    await execute(connection, _diff(table))
     # First what goes away or gives up its ID number: two students may have exchanged theirs.
-    await _execute(
+    await execute(
         connection,
         f"UPDATE {table.name} AS here SET active = false, revision = $1"  # noqa: S608 - a constant's name
         f" FROM changes_{table.name} AS change WHERE change.id = here.id AND change.kind <> 'new' AND here.active",
         revision,
     )
     columns = ("id", *table.columns, *table.sealed)
-    await _execute(
+    await execute(
         connection,
         f"INSERT INTO {table.name} ({', '.join(columns)}, revision, active)"  # noqa: S608 - constants' names
         f" SELECT {', '.join(f'next.{column}' for column in columns)}, $1, true FROM next_{table.name} AS next"
@@ -459,7 +505,8 @@ async def bad_lines(connection: Connection) -> tuple[int, list[BadLine]]:
     """How many lines were not taken, and the first of them."""
     count = await connection.fetchval("SELECT count(*) FROM staged_problems")
     rows = await connection.fetch(
-        'SELECT file, line, "column", reason FROM staged_problems ORDER BY file, line LIMIT $1', BAD_LINES_LISTED
+        'SELECT file, greatest(line, 0) AS line, "column", reason FROM staged_problems ORDER BY file, line LIMIT $1',
+        BAD_LINES_LISTED,
     )
     return count, [BadLine(**row) for row in rows]
 
@@ -512,13 +559,13 @@ async def _batches(connection: Connection, sql: str, *arguments: object) -> Asyn
         yield batch
 
 
-async def _reject(connection: Connection, each: Check) -> bool:
+async def reject(connection: Connection, each: Check) -> bool:
     """Run a check; whether it took anything out."""
     status = await connection.fetchval(
         f"""
         WITH gone (line, "column", subject, reason) AS ({each.delete}), told AS (
-            INSERT INTO staged_problems SELECT $1, line, "column", reason, $2, subject FROM gone
-            WHERE reason IS NOT NULL)
+            INSERT INTO staged_problems (file, line, "column", reason, kind, subject, is_unread)
+            SELECT $1, line, "column", reason, $2, subject, false FROM gone WHERE reason IS NOT NULL)
         SELECT EXISTS (SELECT FROM gone)
         """,  # noqa: S608 - put together from constants
         each.file,
@@ -528,5 +575,8 @@ async def _reject(connection: Connection, each: Check) -> bool:
     return bool(status)
 
 
-async def _execute(connection: Connection, sql: str, *arguments: object) -> None:
-    await connection.execute(sql, *arguments, timeout=STATEMENT_SECONDS)
+async def execute(connection: Connection, sql: str, *arguments: object) -> int:
+    """Run a statement over whole tables; how many rows it concerned."""
+    status: str = await connection.execute(sql, *arguments, timeout=STATEMENT_SECONDS)
+    count = status.rpartition(" ")[2]
+    return int(count) if count.isdecimal() else 0
