@@ -24,6 +24,10 @@ MESSAGES = {
     "email_taken": marked("此電子信箱已是另一位家長的登入帳號，請改用其他信箱。"),
     "not_pending": marked("這筆申請已經處理完成，無法取消。"),
     "wrong_credentials": marked("帳號或密碼不正確。"),
+    "wrong_password": marked("目前的密碼不正確。"),
+    "required.current": marked("請輸入目前的密碼。"),
+    "no_account": marked("這個電子信箱目前沒有家長帳號；申請審核通過後，帳號才會開好。"),
+    "link_over": marked("這個連結已經用過或過期了。"),
     "password_change_due": marked("第一次登入後請先變更密碼。"),
     "too_large": marked("送出的內容太大，請重新整理頁面後再試。"),
     "other_origin": marked("這個請求來自其他網站，為了您的安全沒有執行。"),
@@ -58,7 +62,9 @@ MESSAGES = {
     "signature_malformed": marked("簽名無法辨識，請按「清除」後重新簽名。"),
     "signature_name_differs": marked("輸入的姓名須與家長姓名相同。"),
     "password_short": marked("新密碼至少需要 12 個字元。"),
-    "password_obvious": marked("新密碼不能包含身分證字號或電子信箱。"),
+    "password_long": marked("新密碼最多 256 個字元。"),
+    "password_obvious": marked("新密碼不能包含身分證字號、電子信箱或本服務的名稱，這些別人容易猜到。"),
+    "password_common": marked("這個密碼太多人用，容易被猜到；可以改用一句只有您會想到的話。"),
     "password_differs": marked("兩次輸入的新密碼不相同。"),
 }
 

@@ -47,6 +47,11 @@ def routes() -> list[Route]:
         Route("/bindings/clear", applications.clear_all, methods=FORM),
         Route("/verify", applications.verify, methods=FORM),
         Route("/account/sign-in", accounts.sign_in, methods=FORM),
+        Route("/account/forgot", accounts.forgot, methods=FORM),
         Route("/account/password", accounts.password, methods=FORM),
+        Route("/account/security", accounts.security),
+        Route("/account/sessions/{session_id:uuid}/end", accounts.end_session, methods=["POST"]),
+        Route("/account/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
+        Route("/.well-known/change-password", accounts.change_password_address),
         Route("/account", accounts.account),
     ]

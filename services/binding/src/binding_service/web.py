@@ -61,7 +61,9 @@ STEP_PAGES = {
     "email_proof": "/parent/email-code",
 }
 #: Where somebody may be brought back to after a login: pages that are opened by their address alone.
-RETURNABLE = re.compile(r"/(students(/new/(relation|level|id|school))?|consent|parent(/id)?|check|progress)")
+RETURNABLE = re.compile(
+    r"/(students(/new/(relation|level|id|school))?|consent|parent(/id)?|check|progress|account/password)"
+)
 
 
 def signed_in(page: SignedInPage) -> Page:
@@ -128,7 +130,7 @@ def goodbye(request: Request, *, left: bool) -> Response:
 
 def to(path: str) -> Response:
     """Go there by GET, so that reloading sends nothing twice."""
-    return RedirectResponse(quote(path, safe="/?=&"), 303)
+    return RedirectResponse(quote(path, safe="/?=&#"), 303)
 
 
 def retry_header(seconds: int | None) -> dict[str, str]:

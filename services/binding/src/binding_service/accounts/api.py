@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from binding_service import labels
+from binding_service.accounts import sessions
 from binding_service.accounts import use_cases as accounts
 from binding_service.api_parts import AnySession, Body, Parts, SessionState, SignedIn
-from binding_service.doors import client_address
+from binding_service.doors import browser_of, renew_session
 
 router = APIRouter()
 
@@ -21,13 +24,30 @@ class SignIn(Body):
 
     login: str = Field(max_length=254)
     password: str = Field(max_length=256)
+    device: str = Field(default="", max_length=100, description="What the last sign-in on this device gave.")
 
 
 class NewPassword(Body):
-    """A new password, at least 12 characters; ``current`` may be left out while the first password is in force."""
+    """A new password, at least 12 characters.
+
+    ``current`` may be left out while the first password is in force, and after a login by a code to the account's
+    e-mail. The session goes on, in the account; a cookie gets another token.
+    """
 
     current: str = Field(default="", max_length=256)
     password: str = Field(max_length=256)
+
+
+class Place(BaseModel):
+    """A session of the account; ``by_code``: by a code to its e-mail. Browser and system are empty if not known."""
+
+    id: UUID
+    browser: str
+    system: str
+    by_code: bool
+    since: datetime
+    last_used_at: datetime = Field(description="Within some minutes.")
+    is_this: bool = Field(description="The one that asks.")
 
 
 class Child(BaseModel):
@@ -42,15 +62,37 @@ class Child(BaseModel):
 
 @router.post("/account/sessions", status_code=201, summary="Sign in with a password")
 async def sign_in(request: Request, binding: Parts, body: SignIn) -> SessionState:
-    token, session = await accounts.sign_in(binding, body.login, body.password, client_address(request))
+    browser = replace(browser_of(request), device=body.device)
+    entered = await accounts.sign_in(binding, body.login, body.password, browser)
+    session = entered.session
     landing: Literal["password", "progress"] = "password" if session.password_change_due else "progress"
-    return SessionState(token=token, expires_at=session.expires_at, next=landing)
+    return SessionState(token=entered.token, expires_at=session.expires_at, next=landing, device=entered.device)
+
+
+@router.get("/account/sessions", summary="Where the account is signed in")
+async def list_sessions(binding: Parts, session: SignedIn) -> list[Place]:
+    return [Place(**asdict(place)) for place in await sessions.places(binding, session)]
+
+
+@router.delete("/account/sessions/{session_id}", status_code=204, summary="Sign out in one place")
+async def end_session(binding: Parts, session: SignedIn, session_id: UUID) -> Response:
+    await sessions.end(binding, session, session_id)
+    return Response(status_code=204)
+
+
+@router.delete("/account/sessions", status_code=204, summary="Sign out everywhere but here")
+async def end_other_sessions(binding: Parts, session: SignedIn) -> Response:
+    await sessions.end_others(binding, session)
+    return Response(status_code=204)
 
 
 @router.put("/account/password", status_code=204, summary="Change the password")
-async def change_password(binding: Parts, session: AnySession, body: NewPassword) -> Response:
-    await accounts.change_password(binding, session, body.current, body.password, body.password)
-    return Response(status_code=204)
+async def change_password(request: Request, binding: Parts, session: AnySession, body: NewPassword) -> Response:
+    agent = browser_of(request).agent
+    await accounts.change_password(binding, session, body.current, body.password, body.password, agent)
+    response = Response(status_code=204)
+    await renew_session(request, response, session)
+    return response
 
 
 @router.get("/account/children", summary="The account's children")

@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
     from shared.database import Connection
 
+#: Rows that mean nothing any more. A browser that no setting can still know is forgotten.
+EXPIRED = (
+    "DELETE FROM account_notices WHERE expires_at < present() - interval '1 day'",
+    "DELETE FROM contact_changes WHERE expires_at < present() - interval '1 day'",
+    "DELETE FROM account_devices WHERE used_at < present() - interval '400 days'",
+)
 COLUMNS = """
-    id, person_hash, national_id_sealed, login, name, phone, language, password_hash,
-    first_password_until > present() AS first_password_lives, first_password_tries
+    id, person_hash, national_id_sealed, login, name, phone, language, password_hash
 """
 
 
@@ -69,18 +74,28 @@ async def by_id(connection: Connection, account_id: UUID) -> asyncpg.Record | No
     return await connection.fetchrow(f"SELECT {COLUMNS} FROM accounts WHERE id = $1", account_id)  # noqa: S608 - the same
 
 
-async def count_first_password_try(connection: Connection, account_id: UUID, tries: int) -> bool:
-    """Count a try of the first password; False where it has expired, was changed or was tried too often."""
-    counted = await connection.fetchval(
+async def hold_account(connection: Connection, account_id: UUID, password_hash: str | None) -> bool:
+    """Hold the account until the transaction ends; False where the password was changed while it was compared."""
+    held = await connection.fetchval(
+        "SELECT true FROM accounts WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $2 FOR UPDATE",
+        account_id,
+        password_hash,
+    )
+    return bool(held)
+
+
+async def count_first_password_try(connection: Connection, account_id: UUID, tries: int) -> int | None:
+    """Count a try of the first password; how many they are, None where it is over: by time, by tries, or changed."""
+    counted: int | None = await connection.fetchval(
         """
         UPDATE accounts SET first_password_tries = first_password_tries + 1
         WHERE id = $1 AND password_hash IS NULL AND first_password_until > present() AND first_password_tries < $2
-        RETURNING true
+        RETURNING first_password_tries
         """,
         account_id,
         tries,
     )
-    return bool(counted)
+    return counted
 
 
 async def forgive_first_password_tries(connection: Connection, account_id: UUID) -> None:
@@ -91,6 +106,72 @@ async def forgive_first_password_tries(connection: Connection, account_id: UUID)
 async def set_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
     """The account's password from now on; the first one is over."""
     await connection.execute("UPDATE accounts SET password_hash = $2 WHERE id = $1", account_id, password_hash)
+
+
+async def knows_device(connection: Connection, account_id: UUID, token_hash: str, life: timedelta) -> bool:
+    """Whether the account was signed in to, in this browser, in the last while."""
+    known = await connection.fetchval(
+        """
+        SELECT true FROM account_devices
+        WHERE account_id = $1 AND token_hash = $2 AND used_at > present() - $3::interval
+        """,
+        account_id,
+        token_hash,
+        life,
+    )
+    return bool(known)
+
+
+async def note_device(connection: Connection, account_id: UUID, token_hash: str) -> None:
+    """The account is signed in to in this browser."""
+    await connection.execute(
+        """
+        INSERT INTO account_devices (account_id, token_hash, used_at) VALUES ($1, $2, present())
+        ON CONFLICT (account_id, token_hash) DO UPDATE SET used_at = excluded.used_at
+        """,
+        account_id,
+        token_hash,
+    )
+
+
+async def rename_device(connection: Connection, former_hash: str, token_hash: str) -> None:
+    """The browser has another token, for every account that knew it."""
+    await connection.execute(
+        "UPDATE account_devices SET token_hash = $2 WHERE token_hash = $1", former_hash, token_hash
+    )
+
+
+async def forget_devices(connection: Connection, account_id: UUID) -> None:
+    """The account knows no browser any more."""
+    await connection.execute("DELETE FROM account_devices WHERE account_id = $1", account_id)
+
+
+async def add_notice(
+    connection: Connection,
+    notice_id: UUID,
+    account_id: UUID,
+    kind: str,
+    token_hash: str,
+    email_before: str | None,
+    phone_before: str | None,
+    life: timedelta,
+) -> datetime:
+    """What the owner is told; until when it can be undone."""
+    until: datetime = await connection.fetchval(
+        """
+        INSERT INTO account_notices (id, account_id, kind, token_hash, email_before, phone_before, created_at,
+                                     expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, present(), present() + $7::interval) RETURNING expires_at
+        """,
+        notice_id,
+        account_id,
+        kind,
+        token_hash,
+        email_before,
+        phone_before,
+        life,
+    )
+    return until
 
 
 async def children(connection: Connection, account_id: UUID) -> list[asyncpg.Record]:

@@ -11,6 +11,7 @@ from binding_service.doors import (
     RETURN_COOKIE,
     SESSION_COOKIE,
     binding_of,
+    browser_of,
     client_address,
     cookie_name,
     delete_cookie,
@@ -117,7 +118,9 @@ async def _redeem(request: Request, form: dict[str, str]) -> Response:
     """Prove the contact by its code. Raises BindingError."""
     token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
     request_id = request_id_of(f"sessions/{token}", form.get("request_id"))
-    session_token, session = await logins.redeem(binding_of(request), token, form.get("code", ""), request_id)
+    session_token, session = await logins.redeem(
+        binding_of(request), token, form.get("code", ""), request_id, browser_of(request)
+    )
     response = to(return_path(request) or await _landing(request, session))
     set_cookie(request, response, SESSION_COOKIE, session_token)
     delete_cookie(request, response, RETURN_COOKIE)
