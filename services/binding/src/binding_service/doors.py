@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SESSION_COOKIE = "kinbind-session"
 ATTEMPT_COOKIE = "kinbind-attempt"
 RETURN_COOKIE = "kinbind-return"
+#: Where a code to the account's e-mail leads who has forgotten the password.
+CHOOSE_PATH = "/account/password"
 DEVICE_COOKIE = "kinbind-device"
 DAY_SECONDS = 24 * 60 * 60
 

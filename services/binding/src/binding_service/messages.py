@@ -49,6 +49,7 @@ MESSAGES = {
     "bad_mobile": marked("請輸入正確的手機號碼，例如 0912-345-678。"),
     "bad_phone": marked("請輸入正確的手機或市話號碼，例如 0912-345-678 或 02-2345-6789。"),
     "contact_refused": marked("驗證碼無法傳送到這個號碼，請改用臺灣的手機號碼或電子信箱。"),
+    "same_contact": marked("這就是目前登記的，不需要更改。"),
     "bad_code": marked("請輸入 6 位數字的驗證碼。"),
     "bad_id_number": marked("身分證字號不正確，請檢查每個字是否都輸入正確。"),
     "bad_hash": marked("請輸入申請書上 64 個字的雜湊值，或選擇申請書的 PDF 檔案。"),

@@ -92,7 +92,7 @@ class Settings(ServiceSettings):
         default=180, ge=1, description="Days for which a browser is known to an account after a sign-in."
     )
     not_me_days: int = Field(
-        default=14, ge=1, description="Days for which the link 'this was not me' of a notice works."
+        default=7, ge=1, description="Days for which the link 'this was not me' of a notice works."
     )
     font_paths: list[Path] = Field(
         default=[DEBIAN_FONTS / folder for folder in FONT_FOLDERS],

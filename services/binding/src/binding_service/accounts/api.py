@@ -11,10 +11,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from binding_service import labels
-from binding_service.accounts import sessions
+from binding_service.accounts import contacts, not_me, sessions
 from binding_service.accounts import use_cases as accounts
-from binding_service.api_parts import AnySession, Body, Parts, SessionState, SignedIn
-from binding_service.doors import browser_of, renew_session
+from binding_service.api_parts import AnySession, Body, IdempotencyKey, Parts, SessionState, SignedIn
+from binding_service.doors import browser_of, renew_session, request_id_of
 
 router = APIRouter()
 
@@ -48,6 +48,41 @@ class Place(BaseModel):
     since: datetime
     last_used_at: datetime = Field(description="Within some minutes.")
     is_this: bool = Field(description="The one that asks.")
+
+
+class Contacts(BaseModel):
+    """The account's contacts: the e-mail is its login."""
+
+    email: str
+    phone: str = Field(description="E.164; an extension as ;ext=.")
+
+
+class NewContact(Body):
+    """The contact that is to be the account's, and the password again."""
+
+    contact: str = Field(max_length=254)
+    current: str = Field(max_length=256)
+
+
+class ContactChange(BaseModel):
+    """``proven`` where it counts already, as a landline does; else a code is on its way that has to prove it."""
+
+    proven: bool
+    expires_at: datetime | None = None
+    resend_in: int = Field(default=0, description="Seconds until another code may be asked for.")
+    tries_left: int = 0
+
+
+class ContactProof(Body):
+    """The code that came to the new contact."""
+
+    code: str = Field(max_length=50, examples=["549 497"])
+
+
+class NotMe(Body):
+    """The token of a notice's link."""
+
+    token: str = Field(max_length=100)
 
 
 class Child(BaseModel):
@@ -93,6 +128,55 @@ async def change_password(request: Request, binding: Parts, session: AnySession,
     response = Response(status_code=204)
     await renew_session(request, response, session)
     return response
+
+
+@router.get("/account/contacts", summary="The account's e-mail and phone")
+async def show_contacts(binding: Parts, session: SignedIn) -> Contacts:
+    return Contacts(**asdict(await contacts.contacts(binding, session)))
+
+
+@router.post("/account/contacts/{field}", status_code=201, summary="Correct the e-mail or the phone")
+async def correct_contact(
+    request: Request, binding: Parts, session: SignedIn, field: contacts.Field, body: NewContact
+) -> ContactChange:
+    browser = browser_of(request)
+    return _change_state(await contacts.begin(binding, session, field, body.contact, body.current, browser))
+
+
+@router.post("/account/contacts/{field}/codes", status_code=201, summary="Have another code sent to the new contact")
+async def send_code_again(request: Request, binding: Parts, session: SignedIn, field: contacts.Field) -> ContactChange:
+    await contacts.send_again(binding, session, field, browser_of(request))
+    return _change_state(await contacts.change(binding, session, field))
+
+
+@router.post("/account/contacts/{field}/proof", status_code=204, summary="Prove the new contact by its code")
+async def prove_contact(
+    request: Request,
+    binding: Parts,
+    session: SignedIn,
+    field: contacts.Field,
+    body: ContactProof,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    request_id = request_id_of(f"contacts/{session.id}/{field}", idempotency_key)
+    await contacts.prove(binding, session, field, body.code, request_id, browser_of(request))
+    response = Response(status_code=204)
+    await renew_session(request, response, session)
+    return response
+
+
+@router.post("/account/not-me", status_code=204, summary="Say that it was somebody else, by a notice's token")
+async def this_was_not_me(binding: Parts, body: NotMe) -> Response:
+    await not_me.secure(binding, body.token)
+    return Response(status_code=204)
+
+
+def _change_state(change: contacts.Change | None) -> ContactChange:
+    if change is None:
+        return ContactChange(proven=True)
+    return ContactChange(
+        proven=False, expires_at=change.expires_at, resend_in=change.resend_in, tries_left=change.tries_left
+    )
 
 
 @router.get("/account/children", summary="The account's children")

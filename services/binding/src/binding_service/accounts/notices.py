@@ -68,12 +68,18 @@ async def tell(
 
 
 async def inform(
-    binding: Binding, connection: Connection, account: asyncpg.Record, kind: AccountActivity, to: str = ""
+    binding: Binding,
+    connection: Connection,
+    account: asyncpg.Record,
+    kind: AccountActivity,
+    *,
+    to: str = "",
+    now_masked: str = "",
 ) -> None:
     """Tell the account's e-mail, or ``to``, what nobody has to undo."""
     event = AccountActivityNoted.of(
         "binding", account["id"], notice_id=uuid4(), kind=kind, language=account["language"]
     )
-    who = ActivityToTell(email=to or account["login"], parent_name=account["name"])
+    who = ActivityToTell(email=to or account["login"], parent_name=account["name"], now_masked=now_masked)
     await outbox.record(connection, event.sealed(binding.keys.to_notify, for_notify=who))
     log.info("account's owner is told", account=str(account["id"]), kind=kind)

@@ -10,6 +10,7 @@ from binding_service.accounts import sessions
 from binding_service.accounts import use_cases as accounts
 from binding_service.doors import (
     ATTEMPT_COOKIE,
+    CHOOSE_PATH,
     RETURN_COOKIE,
     SESSION_COOKIE,
     binding_of,
@@ -65,7 +66,7 @@ async def forgot(request: Request) -> Response:
         return _outside("forgot.html", error, "email", email=email)
     response = to("/code")
     set_cookie(request, response, ATTEMPT_COOKIE, token)
-    set_cookie(request, response, RETURN_COOKIE, "/account/password")
+    set_cookie(request, response, RETURN_COOKIE, CHOOSE_PATH)
     return response
 
 
@@ -148,4 +149,4 @@ async def end_other_sessions(request: Request, session: Session) -> Response:
 
 async def change_password_address(_: Request) -> Response:
     """Where password managers look for the page (https://w3c.github.io/webappsec-change-password-url/)."""
-    return to("/account/password")
+    return to(CHOOSE_PATH)

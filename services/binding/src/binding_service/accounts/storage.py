@@ -189,3 +189,163 @@ async def children(connection: Connection, account_id: UUID) -> list[asyncpg.Rec
         account_id,
     )
     return rows
+
+
+async def notice(connection: Connection, token_hash: str) -> asyncpg.Record | None:
+    """The notice of this link, while it works: its kind."""
+    return await connection.fetchrow(
+        "SELECT kind FROM account_notices WHERE token_hash = $1 AND used_at IS NULL AND expires_at > present()",
+        token_hash,
+    )
+
+
+async def use_notice(connection: Connection, token_hash: str) -> asyncpg.Record | None:
+    """Use the link of a notice, once; None where it works no longer.
+
+    The contacts as they were when it was written, where they were changed since. The links of what came after it are
+    over too: who changed the e-mail twice can't have the first change back with the second one's link.
+    """
+    return await connection.fetchrow(
+        """
+        WITH used AS (
+            UPDATE account_notices SET used_at = present()
+            WHERE token_hash = $1 AND used_at IS NULL AND expires_at > present() RETURNING id, account_id, created_at
+        ), since AS (
+            SELECT since.* FROM account_notices AS since JOIN used USING (account_id)
+            WHERE since.created_at >= used.created_at
+        ), ended AS (
+            UPDATE account_notices SET used_at = present() FROM used
+            WHERE account_notices.id IN (SELECT id FROM since) AND account_notices.id <> used.id
+              AND account_notices.used_at IS NULL
+        )
+        SELECT account_id,
+               (SELECT email_before FROM since WHERE email_before <> '' ORDER BY created_at LIMIT 1) AS email_before,
+               (SELECT phone_before FROM since WHERE phone_before <> '' ORDER BY created_at LIMIT 1) AS phone_before
+        FROM used
+        """,
+        token_hash,
+    )
+
+
+async def hold_by_id(connection: Connection, account_id: UUID) -> asyncpg.Record:
+    """The account, held until the transaction ends."""
+    account = await connection.fetchrow(
+        f"SELECT {COLUMNS} FROM accounts WHERE id = $1 FOR UPDATE",  # noqa: S608 - a constant of ours
+        account_id,
+    )
+    assert account is not None  # noqa: S101 - what refers to it keeps it
+    return account
+
+
+# --- contacts ---
+
+
+async def set_login(connection: Connection, account_id: UUID, email: str) -> None:
+    """The account's e-mail from now on."""
+    await connection.execute("UPDATE accounts SET login = $2 WHERE id = $1", account_id, email)
+
+
+async def set_phone(connection: Connection, account_id: UUID, phone: str) -> None:
+    """The account's phone from now on."""
+    await connection.execute("UPDATE accounts SET phone = $2 WHERE id = $1", account_id, phone)
+
+
+async def move_reach(
+    connection: Connection, person_hashes: list[str], former: list[str], contact_hash: str, *, proven: bool
+) -> None:
+    """The person's applications are reached by this contact (keyed hash), and by the former one no longer."""
+    await connection.execute(
+        """
+        INSERT INTO application_contacts AS reach (contact_hash, application_id, proven)
+        SELECT $2, id, $3 FROM applications WHERE person_hash = ANY($1)
+        ON CONFLICT (contact_hash, application_id) DO UPDATE SET proven = reach.proven OR excluded.proven
+        """,
+        person_hashes,
+        contact_hash,
+        proven,
+    )
+    await connection.execute(
+        """
+        DELETE FROM application_contacts USING applications
+        WHERE applications.id = application_id AND person_hash = ANY($1) AND application_contacts.contact_hash = ANY($2)
+          AND application_contacts.contact_hash <> $3
+        """,
+        person_hashes,
+        former,
+        contact_hash,
+    )
+
+
+async def move_draft(connection: Connection, former: list[str], contact_hash: str) -> None:
+    """What was filled in so far goes along to the new contact, unless something was filled in there."""
+    await connection.execute(
+        """
+        UPDATE drafts SET contact_hash = $2
+        WHERE contact_hash = ANY($1) AND NOT EXISTS (SELECT FROM drafts AS there WHERE there.contact_hash = $2)
+        """,
+        former,
+        contact_hash,
+    )
+
+
+async def pending_bindings(connection: Connection, person_hashes: list[str]) -> list[UUID]:
+    """Those of the person's bindings that wait, each told anew from now on."""
+    rows = await connection.fetch(
+        "UPDATE bindings SET version = version + 1 WHERE person_hash = ANY($1) AND state = 'pending' RETURNING id",
+        person_hashes,
+    )
+    return [row["id"] for row in rows]
+
+
+async def contact_change(connection: Connection, account_id: UUID, channel: str) -> asyncpg.Record | None:
+    """The contact that is to be the account's; ``…_in`` are seconds."""
+    return await connection.fetchrow(
+        """
+        SELECT id, contact_sealed, tries_left, expires_at,
+               greatest(0, ceil(extract(epoch FROM resend_at - present())))::int AS resend_in,
+               ceil(extract(epoch FROM expires_at - present()))::int AS expires_in
+        FROM contact_changes WHERE account_id = $1 AND channel = $2
+        """,
+        account_id,
+        channel,
+    )
+
+
+async def save_contact_change(
+    connection: Connection,
+    change_id: UUID,
+    account_id: UUID,
+    channel: str,
+    contact_sealed: str,
+    tries_left: int,
+    expires_at: datetime,
+    resend_at: datetime,
+) -> None:
+    """A contact to be proven, instead of the one before, or the newest code to it."""
+    await connection.execute(
+        """
+        INSERT INTO contact_changes (id, account_id, channel, contact_sealed, tries_left, expires_at, resend_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (account_id, channel) DO UPDATE SET id = excluded.id, contact_sealed = excluded.contact_sealed,
+            tries_left = excluded.tries_left, expires_at = excluded.expires_at, resend_at = excluded.resend_at
+        """,
+        change_id,
+        account_id,
+        channel,
+        contact_sealed,
+        tries_left,
+        expires_at,
+        resend_at,
+    )
+
+
+async def note_tries_left(connection: Connection, change_id: UUID, tries_left: int) -> None:
+    """Remember how many tries otp said are left."""
+    await connection.execute("UPDATE contact_changes SET tries_left = $2 WHERE id = $1", change_id, tries_left)
+
+
+async def end_contact_changes(connection: Connection, account_id: UUID, channel: str | None = None) -> None:
+    """Nothing is to be proven any more, for one channel or for both."""
+    await connection.execute(
+        "DELETE FROM contact_changes WHERE account_id = $1 AND channel = coalesce($2, channel)", account_id, channel
+    )

@@ -188,6 +188,11 @@ def login_hashes(binding: Binding, account: asyncpg.Record) -> list[str]:
     return binding.keys.hashes.digests("contact", account["login"])
 
 
+def person_hashes(binding: Binding, account: asyncpg.Record) -> list[str]:
+    """The keyed hashes under which the account's owner is found."""
+    return binding.keys.hashes.digests("national-id", _national_id(binding, account))
+
+
 def _national_id(binding: Binding, account: asyncpg.Record) -> str:
     return binding.keys.store.unseal(account["national_id_sealed"], f"accounts:{account['id']}:national_id")
 

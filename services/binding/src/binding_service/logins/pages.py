@@ -8,6 +8,7 @@ from uuid import uuid4
 from binding_service.applications import use_cases as applications
 from binding_service.doors import (
     ATTEMPT_COOKIE,
+    CHOOSE_PATH,
     RETURN_COOKIE,
     SESSION_COOKIE,
     binding_of,
@@ -61,9 +62,13 @@ async def _ask_code(request: Request) -> Response:
         return _start_page(request, typed, InvalidFieldsError({"channel": "choose"}))
     field = "email" if channel == "email" else "phone"
     try:
-        return await _send_code(request, cast("Channel", channel), typed[field])
+        response = await _send_code(request, cast("Channel", channel), typed[field])
     except BindingError as error:
         return _start_page(request, typed, error, field)
+    if return_path(request) == CHOOSE_PATH:
+        # Wanted before, and given up: who begins here wants to apply.
+        delete_cookie(request, response, RETURN_COOKIE)
+    return response
 
 
 async def _send_code(request: Request, channel: Channel, contact: str) -> Response:
@@ -135,6 +140,7 @@ async def _code_page(request: Request, error: BindingError | None = None, error_
         status=error.status if error else 200,
         headers=retry_header(error.retry_after if error else None),
         attempt=attempt,
+        for_password=return_path(request) == CHOOSE_PATH,
         contact=mask(attempt.contact),
         request_id=uuid4(),
         errors=messages_at(error, error_field) if error else {},

@@ -204,3 +204,13 @@ async def end_sessions(
 async def enter_account(connection: Connection, session_id: UUID, account_id: UUID) -> None:
     """Who logged in by a code to the account's e-mail is signed in to the account from now on."""
     await connection.execute("UPDATE sessions SET account_id = $2 WHERE id = $1", session_id, account_id)
+
+
+async def set_contact(connection: Connection, session_id: UUID, contact_hash: str, contact_sealed: str) -> None:
+    """The session is that of another contact, because its account is."""
+    await connection.execute(
+        "UPDATE sessions SET contact_hash = $2, contact_sealed = $3 WHERE id = $1",
+        session_id,
+        contact_hash,
+        contact_sealed,
+    )

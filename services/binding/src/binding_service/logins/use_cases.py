@@ -89,7 +89,7 @@ async def ask_code(
             channel,
             binding.keys.store.seal(contact, f"login_attempts:{attempt_id}:contact"),
             answer.tries_left,
-            *_times(answer),
+            *times(answer),
         )
     return token, await attempt(binding, token)
 
@@ -286,7 +286,7 @@ async def _attempt(binding: Binding, token: str) -> Attempt | None:
     )
 
 
-def _times(answer: IssueCodeAnswer) -> tuple[datetime, datetime]:
+def times(answer: IssueCodeAnswer) -> tuple[datetime, datetime]:
     """When the code expires, when another may be asked for: an issued code has both."""
     assert answer.expires_at is not None  # noqa: S101 - see IssueCodeAnswer
     assert answer.resend_at is not None  # noqa: S101 - the same
