@@ -212,6 +212,6 @@ class Parent:
     def not_me_link(self) -> str:
         """The link "this was not me" in the newest mail that has one."""
         mail = self.stack.wait_for_mail(self.email, "/account/not-me?token=")
-        found = re.search(r"http\S+/account/not-me\?token=[\w-]+", mail["body"])
+        found = re.search(r"http\S+/account/not-me\?token=[\w-]+", mail["text"])
         assert found is not None
         return found[0]

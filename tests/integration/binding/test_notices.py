@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.events import AccountActivityNoted, ActivityToTell
+from support.serving import eventually
 from support.town import CHEN, PARENT_ID
 
 if TYPE_CHECKING:
@@ -234,3 +236,29 @@ async def test_an_email_that_can_come_back_is_given_to_nobody_else_meanwhile(tow
     await clock.shift(timedelta(days=town.settings.not_me_days, seconds=1))
     free = await town.sign_in(LOGIN)
     assert (await town.call("PUT", "/draft/parent", free, **form)).status_code == 200
+
+
+async def test_what_was_under_way_does_not_outrun_not_me(town: Town) -> None:
+    token = await account(town)
+    link = await link_of(town, "new_device")
+    change = {"current": PASSWORD, "password": "a thief's own password"}
+
+    async with town.db.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM binding.accounts FOR UPDATE")
+        first = asyncio.create_task(not_me(town, link))
+        await eventually(lambda: waiting_for_locks(town, 1))
+        second = asyncio.create_task(town.call("PUT", "/account/password", token, **change))
+        await eventually(lambda: waiting_for_locks(town, 2))
+    assert [answer.status_code for answer in await asyncio.gather(first, second)] == [204, 401]
+    assert (await sign_in(town, change["password"])).status_code == 401
+
+
+async def waiting_for_locks(town: Town, requests: int) -> bool:
+    return (
+        int(
+            await town.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        )
+        >= requests
+    )

@@ -81,7 +81,7 @@ async def begin(
     await accounts.check_current_password(binding, account, current)
     if field == "phone" and not _is_mobile(contact):
         async with binding.database.transaction() as connection:
-            account = await storage.hold_by_id(connection, account["id"])
+            account = await accounts.hold(connection, account["id"], session)
             await _replace_phone(binding, connection, account, contact, browser, proven=False)
         return None
     await _send_code(binding, account, field, contact, uuid4(), browser, is_new=True)
@@ -123,7 +123,7 @@ async def prove(
             await storage.note_tries_left(connection, tried.id, answer.tries_left)
         raise logins.rejection(answer.tries_left)
     async with binding.database.transaction() as connection:
-        account = await storage.hold_by_id(connection, accounts.require_account(session))
+        account = await accounts.hold(connection, accounts.require_account(session), session)
         if field == "email":
             await _replace_email(binding, connection, session, account, tried.contact, browser)
         else:

@@ -165,6 +165,7 @@ async def change_password(
         raise InvalidFieldsError(problem)
     encoded = await binding.passwords.hash(password)
     async with binding.database.transaction() as connection:
+        await hold(connection, account["id"], session)
         await storage.set_password(connection, account["id"], encoded)
         await login_storage.enter_account(connection, session.id, account["id"])
         await login_storage.end_sessions(connection, account["id"], login_hashes(binding, account), but=session.id)
@@ -172,6 +173,17 @@ async def change_password(
             # Of the first password's change the sign-in has just told.
             await notices.tell(binding, connection, account, "password_changed", Told(agent=agent))
     log.info("password changed", account=str(account["id"]))
+
+
+async def hold(connection: Connection, account_id: UUID, session: Session) -> asyncpg.Record:
+    """The account, held until the transaction ends. Raises NotSignedInError where the session was ended meanwhile.
+
+    Who said "this was not me" a moment ago must not be outrun by what was under way.
+    """
+    account = await storage.hold_by_id(connection, account_id)
+    if not await login_storage.hold_session(connection, session.id):
+        raise NotSignedInError
+    return account
 
 
 async def check_current_password(binding: Binding, account: asyncpg.Record, current: str) -> None:

@@ -201,6 +201,12 @@ async def end_sessions(
     return ended
 
 
+async def hold_session(connection: Connection, session_id: UUID) -> bool:
+    """Hold the session until the transaction ends; False where it was ended since it was looked up."""
+    held = await connection.fetchval("SELECT true FROM sessions WHERE id = $1 FOR UPDATE", session_id)
+    return bool(held)
+
+
 async def enter_account(connection: Connection, session_id: UUID, account_id: UUID) -> None:
     """Who logged in by a code to the account's e-mail is signed in to the account from now on."""
     await connection.execute("UPDATE sessions SET account_id = $2 WHERE id = $1", session_id, account_id)

@@ -12,7 +12,7 @@ CREATE INDEX sessions_contact ON sessions (contact_hash);
 -- Browsers in which an account was signed in to: each keeps a token in a cookie, here is its hash. What is tried from
 -- there counts for itself, so that no stranger keeps a parent out; a sign-in from anywhere else is told by mail.
 CREATE TABLE account_devices (
-    account_id uuid        NOT NULL REFERENCES accounts,
+    account_id uuid        NOT NULL REFERENCES accounts ON DELETE CASCADE,
     token_hash text        NOT NULL,
     used_at    timestamptz NOT NULL,
     PRIMARY KEY (account_id, token_hash)
@@ -23,7 +23,7 @@ CREATE INDEX account_devices_used ON account_devices (used_at);
 -- sessions and the password once, and have the contact back that was there before.
 CREATE TABLE account_notices (
     id                uuid PRIMARY KEY,
-    account_id        uuid        NOT NULL REFERENCES accounts,
+    account_id        uuid        NOT NULL REFERENCES accounts ON DELETE CASCADE,
     kind              text        NOT NULL,
     token_hash        text        NOT NULL UNIQUE,
     email_before      text, -- of a changed e-mail
@@ -39,7 +39,7 @@ CREATE INDEX account_notices_expires ON account_notices (expires_at);
 -- A contact that is to replace the account's, until a code has proven it. The id is otp's login attempt.
 CREATE TABLE contact_changes (
     id             uuid PRIMARY KEY,
-    account_id     uuid        NOT NULL REFERENCES accounts,
+    account_id     uuid        NOT NULL REFERENCES accounts ON DELETE CASCADE,
     channel        text        NOT NULL CHECK (channel IN ('email', 'sms')),
     contact_sealed text        NOT NULL, -- place 'contact_changes:<id>:contact'
     tries_left     integer     NOT NULL,
