@@ -39,6 +39,13 @@ DATA: dict[type[Event], dict[str, Any]] = {
     events.BindingResumed: PLACE,
     events.PaperApplicationRejected: {"problems": {"email": "bad_email"}},
     events.AccountOpened: {"language": "id", "first_password_until": MOMENT, "for_notify": "k1.AAAA"},
+    events.AccountActivityNoted: {
+        "notice_id": ID,
+        "kind": "new_device",
+        "language": "zh-TW",
+        "not_me_until": MOMENT,
+        "for_notify": "k1.AAAA",
+    },
     events.SchoolUpdated: {
         "revision": 3,
         "code": "353601",

@@ -208,3 +208,10 @@ class Parent:
         self.field("再輸入一次新密碼").fill(NEW_PASSWORD)
         self.button("變更密碼").click()
         self.expect_heading("我的孩子")
+
+    def not_me_link(self) -> str:
+        """The link "this was not me" in the newest mail that has one."""
+        mail = self.stack.wait_for_mail(self.email, "/account/not-me?token=")
+        found = re.search(r"http\S+/account/not-me\?token=[\w-]+", mail["text"])
+        assert found is not None
+        return found[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from e2e.parents import NEW_PASSWORD
 from e2e.teachers import decide
 
 if TYPE_CHECKING:
@@ -177,9 +178,39 @@ def verify(parent: Parent, look: Look) -> None:
 def account(parent: Parent, look: Look) -> None:
     parent.go("/nowhere")
     look("error")
+    parent.go("/account/forgot")
+    look("forgot")
     parent.go("/account/sign-in")
     look("sign-in")
     parent.sign_in()
     look("account")
     parent.go("/account/password")
     look("password")
+    security(parent, look)
+
+
+def security(parent: Parent, look: Look) -> None:
+    """To correct a contact, and to say that the sign-in was somebody else's, which ends it."""
+    parent.go("/account/security")
+    look("security")
+    parent.go("/account/contacts")
+    look("contacts")
+    parent.go("/account/contacts/phone")
+    look("contact-phone")
+    parent.go_on()
+    look("contact-error")
+    parent.go("/account/contacts/email")
+    look("contact-email")
+    parent.field("新的電子信箱").fill(f"other-{parent.email}")
+    parent.field("目前的密碼").fill(NEW_PASSWORD)
+    parent.go_on()
+    parent.expect_heading("請輸入驗證碼")
+    look("contact-code")
+    link = parent.not_me_link()
+    parent.page.goto(link)
+    look("not-me")
+    parent.button("這不是我，保護我的帳號").click()
+    parent.expect_heading("帳號已經保護好")
+    look("secured")
+    parent.page.goto(link)
+    look("link-over")

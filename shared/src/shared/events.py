@@ -357,6 +357,51 @@ class AccountOpened(Event):
     data: AccountOpenedData
 
 
+AccountActivity = Literal[
+    "new_device",
+    "password_changed",
+    "email_changed",
+    "phone_changed",
+    "email_claimed",
+    "first_password_stopped",
+    "secured",
+]
+
+
+class ActivityToTell(Model):
+    """For notify: who is told what happened to the account, where, and the token of the link "this was not me"."""
+
+    email: str
+    parent_name: str
+    browser: str = Field(default="", description="Its name, where it is known.")
+    system: str = Field(default="", description="The name of the system that it runs on, where that is known.")
+    now_masked: str = Field(default="", description="The contact that the account has now, where it was changed.")
+    not_me_token: str = Field(default="", description="Empty where there is nothing to undo.")
+
+
+class AccountActivityNotedData(Model):
+    """Something happened to an account that its owner is to know.
+
+    ``new_device``: a sign-in in a browser that was not known. ``email_claimed``: somebody named the login of this
+    account as their own. ``first_password_stopped``: it was tried too often. ``secured``: the owner said "this was not
+    me", and the sessions and the password were ended.
+    """
+
+    notice_id: UUID = Field(description="One mail for each.")
+    kind: AccountActivity
+    language: Language
+    not_me_until: AwareDatetime | None = Field(default=None, description='Until then "this was not me" works.')
+    for_notify: Sealed = ""
+
+
+class AccountActivityNoted(Event):
+    """The owner of an account is to be told what happened to it. Subject: the account."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.account-activity-noted.v1"
+    type: Literal["kinbind.binding.account-activity-noted.v1"]
+    data: AccountActivityNotedData
+
+
 # --- binding: the roster ---
 
 Level = Literal["elementary", "junior_high", "senior_high", "vocational_high"]
@@ -580,6 +625,7 @@ HEARD_BY: dict[type[Event], tuple[str, ...]] = {
     BindingResumed: ("review",),
     PaperApplicationRejected: ("review",),
     AccountOpened: ("notify",),
+    AccountActivityNoted: ("notify",),
     SchoolUpdated: ("review",),
     ClassUpdated: ("review",),
     ClassRosterUpdated: ("review",),

@@ -3,6 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from argon2 import PasswordHasher
+
+from shared.passwords import HASHER
 from support.town import PARENT_ID, make_student_form
 
 if TYPE_CHECKING:
@@ -163,6 +166,147 @@ async def test_sign_ins_by_one_address_are_limited(open_town: Callable[..., Awai
     town = await open_town(binding={"sign_in_per_address_hour": 1})
     assert (await sign_in(town, "x")).status_code == 401
     assert (await sign_in(town, "x", "wu@example.org")).status_code == 429
+
+
+async def test_one_address_can_not_use_up_what_all_have_at_one_account(
+    open_town: Callable[..., Awaitable[Town]],
+) -> None:
+    town = await open_town(binding={"sign_in_per_browser_hour": 2, "sign_in_per_login_hour": 3})
+    assert [(await sign_in(town, "x")).status_code for _ in range(9)] == [401] * 2 + [429] * 7
+    subject = town.keys.hashes.digest("sign-in-login", LOGIN)
+    hits = await town.value("SELECT cardinality(hits) FROM binding.rate_limits WHERE subject = $1", subject)
+    assert hits == 2
+
+
+async def test_a_stranger_locks_no_parent_out_of_a_browser_that_was_signed_in_before(
+    open_town: Callable[..., Awaitable[Town]],
+) -> None:
+    town = await open_town(binding={"sign_in_per_browser_hour": 2})
+    await changed(town)
+    device = (await sign_in(town, NEW)).json()["device"]
+    assert [(await sign_in(town, "x")).status_code for _ in range(3)] == [401, 401, 429]
+    assert (await sign_in(town, NEW)).status_code == 429
+    known = await town.call("POST", "/account/sessions", login=LOGIN, password=NEW, device=device)
+    assert (known.status_code, known.json()["device"]) == (201, device)
+
+
+async def test_a_known_browser_may_not_guess_for_ever_either(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"sign_in_per_browser_hour": 2})
+    await changed(town)
+    device = (await sign_in(town, NEW)).json()["device"]
+    answers = [
+        await town.call("POST", "/account/sessions", login=LOGIN, password=password, device=device)
+        for password in ("x", "x", NEW)
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+
+
+async def test_a_browser_is_known_to_the_accounts_that_were_opened_in_it_only(
+    open_town: Callable[..., Awaitable[Town]],
+) -> None:
+    town = await open_town(binding={"sign_in_per_browser_hour": 2})
+    await changed(town)
+    device = (await sign_in(town, NEW)).json()["device"]
+    others = [
+        await town.call("POST", "/account/sessions", login="wu@example.org", password="x", device=device)
+        for _ in range(3)
+    ]
+    assert [answer.status_code for answer in others] == [401, 401, 429]
+
+
+async def test_the_right_password_makes_earlier_slips_count_no_more(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"sign_in_per_browser_hour": 3})
+    await changed(town)
+    for _ in range(2):
+        assert [(await sign_in(town, typed)).status_code for typed in ("x", "x", NEW)] == [401, 401, 201]
+
+
+async def test_a_limit_answers_before_anything_is_compared(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"sign_in_per_browser_hour": 2, "first_password_tries": 3})
+    await town.open_account()
+    assert [(await sign_in(town, "000000")).status_code for _ in range(5)] == [401, 401, 429, 429, 429]
+    assert await town.value("SELECT first_password_tries FROM binding.accounts") == 2
+
+
+async def test_a_parent_whose_first_password_a_stranger_used_up_comes_in_by_code(
+    open_town: Callable[..., Awaitable[Town]],
+) -> None:
+    town = await open_town(binding={"first_password_tries": 2})
+    await town.open_account()
+    answers = [await sign_in(town, "000000"), await sign_in(town, "000000"), await sign_in(town)]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(401, answers[0].content)}
+    async with town.browser() as browser:
+        page = await browser.get("/account/sign-in")
+        assert 'href="/account/forgot"' in page.text
+        sent = await browser.post("/account/forgot", data={"email": LOGIN})
+        assert sent.headers["location"] == "/code"
+        proven = await browser.post("/code", data={"code": await town.code_for(LOGIN)})
+        assert proven.headers["location"] == "/account/password"
+        page = await browser.get("/account/password")
+        assert "目前的密碼" not in page.text
+        done = await browser.post("/account/password", data={"password": NEW, "repeated": NEW})
+        assert done.headers["location"] == "/account"
+        assert "李小美" in (await browser.get("/account")).text
+    assert (await sign_in(town, NEW)).status_code == 201
+
+
+async def test_a_forgotten_password_of_nobody_is_answered_like_any_other(town: Town) -> None:
+    await town.open_account()
+    answers = []
+    for email in ("wu@example.org", "lin2@example.org"):
+        async with town.browser() as browser:
+            answers.append(await browser.post("/account/forgot", data={"email": email}))
+    assert len({(answer.status_code, answer.headers["location"], answer.content) for answer in answers}) == 1
+    async with town.browser(await town.sign_in("wang@example.org")) as browser:
+        page = await browser.get("/account/password")
+        assert (page.status_code, "沒有家長帳號" in page.text) == (404, True)
+
+
+async def test_a_password_is_one_however_a_keyboard_writes_it(town: Town) -> None:
+    await town.open_account()
+    token = (await sign_in(town)).json()["token"]
+    await town.do("PUT", "/account/password", token, password="Ｃａｆｅ\u0301 １２３ ab，高雄")
+    assert (await sign_in(town, "Caf\u00e9 123 ab,高雄")).status_code == 201
+
+
+async def test_a_common_password_is_refused(town: Town) -> None:
+    await town.open_account()
+    token = (await sign_in(town)).json()["token"]
+    for password in ("Basketball2026", "qwertyuiop123"):
+        answer = await town.call("PUT", "/account/password", token, password=password)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "password_common"), password
+
+
+async def test_a_hash_of_former_parameters_is_made_anew_at_a_sign_in(town: Town) -> None:
+    await changed(town)
+    former = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(NEW)
+    await town.db.execute("UPDATE binding.accounts SET password_hash = $1", former)
+    assert (await sign_in(town, "wrong")).status_code == 401
+    assert await town.value("SELECT password_hash FROM binding.accounts") == former
+    assert (await sign_in(town, NEW)).status_code == 201
+    assert not HASHER.check_needs_rehash(await town.value("SELECT password_hash FROM binding.accounts"))
+    assert (await sign_in(town, NEW)).status_code == 201
+
+
+async def test_the_present_password_is_asked_a_few_times_only(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"sign_in_per_browser_hour": 2})
+    token = await changed(town)
+    answers = [
+        await town.call("PUT", "/account/password", token, current="wrong", password="another long walk")
+        for _ in range(3)
+    ]
+    assert [answer.status_code for answer in answers] == [422, 422, 429]
+
+
+async def test_password_managers_find_the_page_and_the_fields(town: Town) -> None:
+    token = await changed(town)
+    async with town.browser(token) as browser:
+        found = await browser.get("/.well-known/change-password")
+        assert (found.status_code, found.headers["location"]) == (303, "/account/password")
+        page = (await browser.get("/account/password")).text
+        for kind in ("username", "current-password", "new-password"):
+            assert f'autocomplete="{kind}"' in page
+        assert f'value="{LOGIN}"' in page
 
 
 async def test_a_login_by_code_is_no_sign_in_to_the_account(town: Town) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import aio_pika
 import httpx
@@ -17,6 +17,7 @@ from integration.notify.world import (
     TEACHER,
     World,
     make_account,
+    make_activity,
     make_application,
     make_approval,
     make_code,
@@ -29,7 +30,7 @@ from notify_service import delivery
 from notify_service.app import make_app
 from notify_service.domain import Kind
 from shared.bus import EVENTS_EXCHANGE
-from shared.events import BindingWithdrawn
+from shared.events import AccountActivity, BindingWithdrawn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -116,14 +117,16 @@ async def test_every_event_becomes_one_message_whatever_is_delivered_twice(
         make_withdrawal(),
         make_account(),
         make_revocation(),
+        make_activity("new_device"),
+        make_activity("secured"),
     ]
     async with serving(to_mailbox) as client:
         await tell(channel, *told, *told)
-        await mailbox(client, 7)
+        await mailbox(client, 9)
         # A queue's messages are in order: when the last one has been taken, all have.
         last = make_withdrawal()
         await tell(channel, last, last)
-        await mailbox(client, 8)
+        await mailbox(client, 10)
     kinds = [message["kind"] for message in await world.messages()]
 
     assert sorted(kinds) == [
@@ -131,8 +134,10 @@ async def test_every_event_becomes_one_message_whatever_is_delivered_twice(
         "application_received",
         "approved",
         "code",
+        "new_device",
         "refused",
         "revoked",
+        "secured",
         "withdrawn",
         "withdrawn",
     ]
@@ -140,10 +145,11 @@ async def test_every_event_becomes_one_message_whatever_is_delivered_twice(
 
 async def test_every_kind_of_notice_has_a_name_on_the_mailbox_page(to_mailbox: Settings, channel: AbstractChannel):
     to_parent = [make_code(), make_application(), make_approval(), make_refusal(), make_withdrawal(), make_account()]
+    to_parent += [make_activity(kind) for kind in get_args(AccountActivity)]
     to_staff = [make_reminder("digest"), make_reminder("reminder"), make_reminder("escalation")]
     async with serving(to_mailbox) as client:
         await tell(channel, *to_parent, make_revocation(), *to_staff)
-        messages = [*await mailbox(client, 7), *await mailbox(client, 3, to=TEACHER)]
+        messages = [*await mailbox(client, len(to_parent) + 1), *await mailbox(client, 3, to=TEACHER)]
         pages = [await client.get(f"/mailbox/{message['id']}") for message in messages]
 
     assert {message["kind"] for message in messages} == set(Kind)

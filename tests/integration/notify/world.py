@@ -16,8 +16,11 @@ from aiohttp import web
 from notify_service import use_cases
 from shared import inbox
 from shared.events import (
+    AccountActivity,
+    AccountActivityNoted,
     AccountOpened,
     AccountToAnnounce,
+    ActivityToTell,
     Addressee,
     AddresseeWithReason,
     ApplicationSubmitted,
@@ -124,6 +127,21 @@ def make_account() -> AccountOpened:
     return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=AccountToAnnounce(**ADDRESSEE))
 
 
+def make_activity(kind: AccountActivity = "new_device") -> AccountActivityNoted:
+    """Something that happened to an account."""
+    facts = {"notice_id": uuid4(), "kind": kind, "language": "zh-TW", "not_me_until": LATER}
+    event = AccountActivityNoted.of("binding", uuid4(), **facts)
+    known = ActivityToTell(
+        email=PARENT,
+        parent_name="王小美",
+        browser="Chrome",
+        system="Android",
+        now_masked="me***@example.org",
+        not_me_token="w1kD0fz",
+    )
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=known)
+
+
 def in_language(event: E, language: Language) -> E:
     """The same event, about a reader of this language."""
     data: BaseModel = getattr(event, "data")  # noqa: B009 - every event has it, each of its own kind
@@ -198,6 +216,7 @@ EFFECTS: dict[type[Event], Callable[[Notify, Any, Any], Awaitable[None]]] = {
     BindingWithdrawn: use_cases.tell_withdrawal,
     BindingRevoked: use_cases.tell_revocation,
     AccountOpened: use_cases.announce_account,
+    AccountActivityNoted: use_cases.tell_of_activity,
     ReviewReminderDue: use_cases.remind_reviewer,
 }
 

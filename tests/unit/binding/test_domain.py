@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from binding_service import labels
+from binding_service.accounts.common_passwords import common_passwords
 from binding_service.accounts.domain import is_first_password, password_problem
 from binding_service.applications.domain import (
     application_number,
@@ -22,6 +23,7 @@ from binding_service.statements import CURRENT, is_known, statement
 
 CONTACT = "lin@example.org"
 NATIONAL_ID = "F223456786"
+COMMON = frozenset({"sunshine", "1qaz2wsx3edc"})
 
 
 # --- names, relations, signatures, numbers ---
@@ -243,19 +245,51 @@ def test_anything_else_is_not_the_first_password(typed: str) -> None:
     [
         ("twelve chars", {}),
         ("eleven char", {"password": "password_short"}),
-        ("x" * 256, {}),
-        ("x" * 257, {"password": "password_short"}),
+        ("a b c d " * 32, {}),
+        ("a b c d " * 32 + "e", {"password": "password_long"}),
+        ("四個字也是四個字元喔對吧", {}),
         ("f223456786 and more", {"password": "password_obvious"}),
         ("it is 456786, really", {"password": "password_obvious"}),
         ("LIN@example.org!", {"password": "password_obvious"}),
+        ("an Example of mine", {"password": "password_obvious"}),
+        ("Kinbind is what I use", {"password": "password_obvious"}),
+        ("我的親子綁定密碼是這個喔", {"password": "password_obvious"}),
     ],
 )
 def test_a_password_is_long_and_not_the_parents_own_data(password: str, problem: dict[str, str]) -> None:
-    assert password_problem(password, password, NATIONAL_ID, CONTACT) == problem
+    assert password_problem(password, password, NATIONAL_ID, CONTACT, COMMON) == problem
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Sunshine2024!",
+        "sunshinesunshine",
+        "1qaz2wsx3edc",
+        "aaaaaaaaaaaa",
+        "121212121212",
+        "123456789012",
+        "098765432109",
+    ],
+)
+def test_a_password_that_many_have_is_refused_as_it_stands_twice_or_with_digits_around_it(password: str) -> None:
+    assert password_problem(password, password, NATIONAL_ID, CONTACT, COMMON) == {"password": "password_common"}
+
+
+def test_a_sentence_may_begin_and_end_with_common_words() -> None:
+    assert password_problem("sunshine over sunshine", "sunshine over sunshine", NATIONAL_ID, CONTACT, COMMON) == {}
+
+
+def test_the_list_of_common_passwords_is_of_passwords_only() -> None:
+    common = common_passwords()
+    assert {"sunshine", "password", "1qaz2wsx3edc"} <= common
+    assert len(common) > 8000
+    assert all(word == word.lower().strip() and len(word) >= 6 for word in common)
 
 
 def test_a_password_is_typed_alike_twice() -> None:
-    assert password_problem("a long walk 1", "a long walk 2", NATIONAL_ID, CONTACT) == {"repeated": "password_differs"}
+    problem = password_problem("a long walk 1", "a long walk 2", NATIONAL_ID, CONTACT, COMMON)
+    assert problem == {"repeated": "password_differs"}
 
 
 # --- the statement ---

@@ -42,6 +42,11 @@ def make_values(**overrides: object) -> dict[str, Any]:
         "classes": [WaitingClass(class_name="五年一班", waiting=2), WaitingClass(class_name="五年二班", waiting=1)],
         "waiting": 3,
         "oldest_days": 4,
+        "happened_at": datetime(2026, 11, 24, 1, 15, tzinfo=UTC),
+        "browser": "Chrome",
+        "system": "Android",
+        "now_masked": "me***@example.org",
+        "not_me_token": "w1kD0fz",
     } | overrides
 
 
@@ -149,6 +154,44 @@ def test_what_looks_like_a_placeholder_in_data_is_data(kind: Kind, language: Lan
 def test_a_missing_value_is_an_error():
     with pytest.raises(Exception, match="student_name"):
         NOTICES.mail(Kind.WITHDRAWN, "x@example.org", "zh-TW", parent_name="王小美")
+
+
+UNDOABLE = [Kind.NEW_DEVICE, Kind.PASSWORD_CHANGED, Kind.EMAIL_CHANGED, Kind.PHONE_CHANGED]
+
+
+@in_each_language
+@pytest.mark.parametrize("kind", UNDOABLE)
+def test_what_can_be_undone_has_a_link_says_where_it_was_and_until_when(kind: Kind, language: Language):
+    letter = NOTICES.mail(kind, "x@example.org", language, **make_values())
+
+    for part in (letter.text, letter.html):
+        assert "https://parents.example/binding/account/not-me?token=w1kD0fz" in part
+        assert "Chrome" in part
+        assert "Android" in part
+        assert re.search(r"12[-/]0?8|0?8/12", part)
+
+
+@in_each_language
+@each_kind
+def test_nothing_else_has_the_link(kind: Kind, language: Language):
+    letter = NOTICES.mail(kind, "x@example.org", language, **make_values())
+
+    assert ("w1kD0fz" in letter.text) == (kind in UNDOABLE)
+
+
+@in_each_language
+def test_a_device_that_is_not_known_is_said_to_be_so(language: Language):
+    words = {
+        (browser, system): NOTICES.mail(
+            Kind.NEW_DEVICE, "x@example.org", language, **make_values(browser=browser, system=system)
+        ).text
+        for browser in ("", "LINE")
+        for system in ("", "iPhone")
+    }
+
+    assert len(set(words.values())) == 4
+    assert "LINE" in words["LINE", ""]
+    assert "iPhone" in words["", "iPhone"]
 
 
 @in_each_language

@@ -54,6 +54,11 @@ class SessionState(BaseModel):
     token: str
     expires_at: datetime
     next: Literal["progress", "students", "password"]
+    device: str = Field(
+        default="",
+        description="After a sign-in with a password: a secret to send with the next one, which shows that the account"
+        " was opened on this device before.",
+    )
 
 
 def problem(error: BindingError, status: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from binding_service import api, consumers, pages, web
+from binding_service.accounts import storage as account_storage
 from binding_service.api_parts import Problem, problem
 from binding_service.applications.watching import progress_states
 from binding_service.context import Binding, Keys
@@ -75,7 +76,7 @@ def make_app(settings: Settings) -> FastAPI:
     binding = Binding(settings, database, make_keys(settings), requester, Passwords(), PaperForm(settings.font_paths))
     consumers.subscribe(bus, binding)
     pushes = make_pushes(settings, database, binding.keys)
-    expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED)
+    expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED, *account_storage.EXPIRED)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from binding_service.applications.decisions import apply_decision, apply_unbinding
 from binding_service.applications.paper_entries import enter
 from shared.events import (
+    AccountActivityNoted,
     AccountOpened,
     ApplicationSubmitted,
     BindingApproved,
@@ -46,6 +47,7 @@ def subscribe(bus: Bus, binding: Binding) -> None:
         BindingResumed,
         PaperApplicationRejected,
         AccountOpened,
+        AccountActivityNoted,
         SchoolUpdated,
         ClassUpdated,
         ClassRosterUpdated,

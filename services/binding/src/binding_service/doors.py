@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from binding_service.errors import PasswordChangeDueError
 from binding_service.logins import use_cases as logins
+from binding_service.logins.domain import Browser
 
 if TYPE_CHECKING:
     from binding_service.context import Binding
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 SESSION_COOKIE = "kinbind-session"
 ATTEMPT_COOKIE = "kinbind-attempt"
 RETURN_COOKIE = "kinbind-return"
+#: Where a code to the account's e-mail leads who has forgotten the password.
+CHOOSE_PATH = "/account/password"
+DEVICE_COOKIE = "kinbind-device"
+DAY_SECONDS = 24 * 60 * 60
 
 
 def binding_of(request: Request) -> Binding:
@@ -28,6 +33,16 @@ def binding_of(request: Request) -> Binding:
 def client_address(request: Request) -> str:
     """Where the request came from, as far as the server knows."""
     return request.client.host if request.client else "unknown"
+
+
+def browser_of(request: Request) -> Browser:
+    """What the browser brings to a sign-in."""
+    return Browser(
+        address=client_address(request),
+        agent=request.headers.get("user-agent", ""),
+        token=request.cookies.get(cookie_name(request, SESSION_COOKIE)),
+        device=request.cookies.get(cookie_name(request, DEVICE_COOKIE), ""),
+    )
 
 
 def bearer_of(request: Request) -> str | None:
@@ -76,11 +91,31 @@ def cookie_name(request: Request, name: str) -> str:
     return f"__Host-{name}" if _is_secure(request) else name
 
 
-def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
-    """A cookie that no script reads and no other site sends; it ends with the browser's session."""
+def set_cookie(request: Request, response: Response, name: str, value: str, *, days: int | None = None) -> None:
+    """A cookie that no script reads and no other site sends; it ends with the browser's session, or after ``days``."""
     response.set_cookie(
-        cookie_name(request, name), value, httponly=True, secure=_is_secure(request), samesite="lax", path="/"
+        cookie_name(request, name),
+        value,
+        max_age=None if days is None else days * DAY_SECONDS,
+        httponly=True,
+        secure=_is_secure(request),
+        samesite="lax",
+        path="/",
     )
+
+
+def keep_device(request: Request, response: Response, device: str) -> None:
+    """Let the browser show, at later sign-ins, that the account was opened in it. Signing out does not end that."""
+    set_cookie(request, response, DEVICE_COOKIE, device, days=binding_of(request).settings.device_days)
+
+
+async def renew_session(request: Request, response: Response, session: Session) -> None:
+    """Give the session another token after it has come to more rights.
+
+    One that travels as a bearer token stays: no page can have planted it, and its owner got it in an answer.
+    """
+    if "authorization" not in request.headers:
+        set_cookie(request, response, SESSION_COOKIE, await logins.renew_token(binding_of(request), session))
 
 
 def delete_cookie(request: Request, response: Response, name: str) -> None:

@@ -213,6 +213,20 @@ class PasswordChangeDueError(BindingError):
     status = 403
 
 
+class NoAccountError(BindingError):
+    """The contact was proven, and is the login of no account."""
+
+    code = "no_account"
+    status = 404
+
+
+class LinkOverError(BindingError):
+    """The link of a notice was used, has expired, or was never sent."""
+
+    code = "link_over"
+    status = 404
+
+
 class PaperUnavailableError(BindingError):
     """The paper form can't be made: a font is missing here, or it failed. The application itself is safe."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
+from binding_service.accounts import contact_pages as contacts
 from binding_service.accounts import pages as accounts
 from binding_service.applications import pages as applications
 from binding_service.drafts import pages as drafts
@@ -16,6 +17,7 @@ from binding_service.logins import pages as logins
 from shared.web.language_choice import choose_language
 
 FORM = ["GET", "POST"]
+CONTACTS = ("email", "phone")
 
 
 def routes() -> list[Route]:
@@ -47,6 +49,15 @@ def routes() -> list[Route]:
         Route("/bindings/clear", applications.clear_all, methods=FORM),
         Route("/verify", applications.verify, methods=FORM),
         Route("/account/sign-in", accounts.sign_in, methods=FORM),
+        Route("/account/forgot", accounts.forgot, methods=FORM),
         Route("/account/password", accounts.password, methods=FORM),
+        Route("/account/security", accounts.security),
+        Route("/account/sessions/{session_id:uuid}/end", accounts.end_session, methods=["POST"]),
+        Route("/account/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
+        Route("/account/contacts", contacts.show),
+        *(Route(f"/account/contacts/{field}", contacts.correct, methods=FORM) for field in CONTACTS),
+        *(Route(f"/account/contacts/{field}/code", contacts.code, methods=FORM) for field in CONTACTS),
+        Route("/account/not-me", contacts.this_was_not_me, methods=FORM),
+        Route("/.well-known/change-password", accounts.change_password_address),
         Route("/account", accounts.account),
     ]

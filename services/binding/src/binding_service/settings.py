@@ -53,6 +53,7 @@ class Settings(ServiceSettings):
 
     request_seconds: float = Field(default=5, gt=0, description="How long a request to another service may take.")
     session_hours: int = Field(default=12, ge=1, description="Life of a session.")
+    session_idle_minutes: int = Field(default=120, ge=5, description="Minutes after which an unused session ends.")
     students_per_application: int = Field(default=10, ge=1, description="Children in one application at most.")
     streams_per_contact: int = Field(
         default=10, ge=1, description="Progress streams that one contact may keep open in one process."
@@ -77,9 +78,22 @@ class Settings(ServiceSettings):
     )
     first_password_days: int = Field(default=14, ge=1, description="Days for which the first password works.")
     first_password_tries: int = Field(default=5, ge=1, description="Wrong tries that end the first password.")
-    sign_in_per_login_hour: int = Field(default=20, ge=1, description="Sign-ins tried for one account in any hour.")
+    sign_in_per_browser_hour: int = Field(
+        default=10,
+        ge=1,
+        description="Passwords tried for one account in any hour, by one browser or client address.",
+    )
+    sign_in_per_login_hour: int = Field(
+        default=50, ge=1, description="The same by all browsers together in which it was never signed in to."
+    )
     sign_in_per_address_hour: int = Field(
-        default=100, ge=1, description="Sign-ins tried by one client address in any hour."
+        default=100, ge=1, description="Sign-ins tried by one client address in any hour, for whatever account."
+    )
+    device_days: int = Field(
+        default=180, ge=1, description="Days for which a browser is known to an account after a sign-in."
+    )
+    not_me_days: int = Field(
+        default=7, ge=1, description="Days for which the link 'this was not me' of a notice works."
     )
     roster_removed_percent: float = Field(
         default=5, ge=0, le=100, description="An import that removes more of the students or classes stops and asks."

@@ -27,7 +27,7 @@ from binding_service.errors import (
     PasswordChangeDueError,
     StepMissingError,
 )
-from shared.contacts import mask_email, mask_phone
+from shared.contacts import mask_email, mask_phone, national_phone
 from shared.languages import NAMES
 from shared.web.pages import Pages
 
@@ -51,6 +51,7 @@ PAGES = Pages(
     mask_name=mask_name,
     mask_email=mask_email,
     mask_phone=mask_phone,
+    national_phone=national_phone,
 )
 #: Where the first step that is not complete is completed.
 STEP_PAGES = {
@@ -61,7 +62,9 @@ STEP_PAGES = {
     "email_proof": "/parent/email-code",
 }
 #: Where somebody may be brought back to after a login: pages that are opened by their address alone.
-RETURNABLE = re.compile(r"/(students(/new/(relation|level|id|school))?|consent|parent(/id)?|check|progress)")
+RETURNABLE = re.compile(
+    r"/(students(/new/(relation|level|id|school))?|consent|parent(/id)?|check|progress|account/password)"
+)
 
 
 def signed_in(page: SignedInPage) -> Page:
@@ -128,7 +131,7 @@ def goodbye(request: Request, *, left: bool) -> Response:
 
 def to(path: str) -> Response:
     """Go there by GET, so that reloading sends nothing twice."""
-    return RedirectResponse(quote(path, safe="/?=&"), 303)
+    return RedirectResponse(quote(path, safe="/?=&#"), 303)
 
 
 def retry_header(seconds: int | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from notify_service import use_cases
 from shared import inbox
 from shared.events import (
+    AccountActivityNoted,
     AccountOpened,
     ApplicationSubmitted,
     BindingApproved,
@@ -61,6 +62,11 @@ def _subscribe_to_steps(bus: Bus, notify: Notify, wake: Callable[[], None]) -> N
     async def account_opened(event: AccountOpened) -> None:
         """Tell the parent how to sign in."""
         await _queue(notify, wake, event, use_cases.announce_account)
+
+    @bus.consume(AccountActivityNoted)
+    async def account_activity_noted(event: AccountActivityNoted) -> None:
+        """Tell a parent what happened to the account."""
+        await _queue(notify, wake, event, use_cases.tell_of_activity)
 
     @bus.consume(ReviewReminderDue)
     async def review_reminder_due(event: ReviewReminderDue) -> None:

@@ -14,6 +14,13 @@ class Kind(StrEnum):
     APPLICATION_RECEIVED = "application_received"
     APPROVED = "approved"
     ACCOUNT_OPENED = "account_opened"
+    NEW_DEVICE = "new_device"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a notice
+    EMAIL_CHANGED = "email_changed"
+    PHONE_CHANGED = "phone_changed"
+    EMAIL_CLAIMED = "email_claimed"
+    FIRST_PASSWORD_STOPPED = "first_password_stopped"  # noqa: S105 - the name of a notice
+    SECURED = "secured"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     REVOKED = "revoked"

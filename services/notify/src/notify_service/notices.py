@@ -30,6 +30,8 @@ class Notices:
         addresses = {
             "home_url": f"{pages}/",
             "sign_in_url": f"{pages}/account/sign-in",
+            "forgot_url": f"{pages}/account/forgot",
+            "not_me_url": f"{pages}/account/not-me?token=",
             "review_url": f"{review_url.rstrip('/')}/",
         }
         self._text = _environment("text", **addresses)

@@ -22,6 +22,7 @@ from notify_service.providers import Letter, Message
 from shared.database import DATABASE_FAULTS
 from shared.events import (
     AccountToAnnounce,
+    ActivityToTell,
     Addressee,
     AddresseeWithReason,
     ApplicationToAcknowledge,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from notify_service.providers import Provider
     from shared.database import Connection, Database
     from shared.events import (
+        AccountActivityNoted,
         AccountOpened,
         ApplicationSubmitted,
         BindingApproved,
@@ -155,6 +157,21 @@ async def announce_account(notify: Notify, connection: Connection, event: Accoun
         until=event.data.first_password_until,
     )
     await _queue(notify, connection, event, Draft(Kind.ACCOUNT_OPENED, event.subject, letter))
+
+
+async def tell_of_activity(notify: Notify, connection: Connection, event: AccountActivityNoted) -> None:
+    """What happened to an account, to its owner; binding says whom each notice goes to."""
+    kind = Kind(event.data.kind)
+    known = notify.from_binding.unseal_model(ActivityToTell, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(
+        kind,
+        known.email,
+        event.data.language,
+        **known.model_dump(),
+        happened_at=event.time,
+        until=event.data.not_me_until,
+    )
+    await _queue(notify, connection, event, Draft(kind, str(event.data.notice_id), letter))
 
 
 async def remind_reviewer(notify: Notify, connection: Connection, event: ReviewReminderDue) -> None:

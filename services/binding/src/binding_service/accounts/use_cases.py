@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import structlog
 
-from binding_service.accounts import domain, storage
-from binding_service.errors import (
-    InvalidFieldsError,
-    LimitedError,
-    NotSignedInError,
-    PasswordChangeDueError,
-    WrongCredentialsError,
-)
+from binding_service.accounts import domain, notices, storage
+from binding_service.accounts.common_passwords import common_passwords
+from binding_service.accounts.notices import Told
+from binding_service.accounts.tries import SignInTries, count_current_password, refuse_to_wait
+from binding_service.errors import InvalidFieldsError, NotSignedInError, PasswordChangeDueError, WrongCredentialsError
 from binding_service.logins import storage as login_storage
 from binding_service.logins import use_cases as logins
-from shared import outbox, rate_limits
+from binding_service.logins.domain import new_token, token_hash
+from shared import outbox
 from shared.contacts import ContactError, parse_email
 from shared.events import AccountOpened, AccountToAnnounce
-from shared.rate_limits import Limit
+from shared.passwords import normal_form
 
 if TYPE_CHECKING:
     import asyncpg
 
     from binding_service.context import Binding
-    from binding_service.logins.domain import Session
+    from binding_service.logins.domain import Browser, Session
     from shared.database import Connection
 
 log = structlog.get_logger(__name__)
@@ -65,47 +64,149 @@ async def open_for(
     log.info("account opened", account=str(account_id))
 
 
-async def sign_in(binding: Binding, login: str, password: str, client_address: str) -> tuple[str, Session]:
-    """A new session's token, and the session.
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What a browser keeps after a sign-in: the session's token, and what shows that the account was opened in it."""
 
-    Raises WrongCredentialsError, by words and time alike for an unknown account and a wrong password, and LimitedError.
+    token: str
+    device: str
+    session: Session
+
+
+async def sign_in(binding: Binding, login: str, password: str, browser: Browser) -> SignedIn:
+    """Sign in with a password; the session that the browser had ends.
+
+    Raises WrongCredentialsError, by words and time alike for an unknown account, a wrong password, and a first password
+    that is over; and LimitedError.
     """
     try:
         email = parse_email(login)
     except ContactError:
         email = ""
-    await _count_sign_in(binding, email, client_address)
-    async with binding.database.connection() as connection:
-        account = await storage.by_login(connection, email)
-    stored = account["password_hash"] if account else None
-    right = await binding.passwords.verify(stored, password)
-    first = await _first_password_is_right(binding, account, password)
-    if account is None or not (right or first):
-        raise WrongCredentialsError
     async with binding.database.transaction() as connection:
-        token = await logins.open_session(binding, connection, "email", account["login"], account_id=account["id"])
-    log.info("signed in by password", account=str(account["id"]))
-    return token, await logins.session_of(binding, token)
+        account = await storage.by_login(connection, email)
+        account_id = account["id"] if account else uuid4()
+        device = await _known_device(binding, connection, account_id, browser)
+        tries = SignInTries(binding, email, browser.address, device)
+        wait = await tries.count(connection)
+        # Counted before it is compared, and looked for even where there is none: neither takes longer than the other.
+        most = binding.settings.first_password_tries if wait is None else 0
+        first_tries = await storage.count_first_password_try(connection, account_id, most)
+    refuse_to_wait(wait)
+    right = await binding.passwords.verify(account["password_hash"] if account else None, password)
+    if account is not None and first_tries is not None:
+        right = domain.is_first_password(password, _national_id(binding, account))
+    if account is None or not right:
+        await _tell_of_last_try(binding, account, first_tries)
+        raise WrongCredentialsError
+    return await _enter(binding, account, password, browser, tries, known=device is not None)
 
 
-async def change_password(binding: Binding, session: Session, current: str, password: str, repeated: str) -> None:
-    """Replace the password; every other session of the account ends.
+async def _known_device(binding: Binding, connection: Connection, account_id: UUID, browser: Browser) -> str | None:
+    """The hash of the browser's token, where the account was signed in to in it before."""
+    device, life = token_hash(browser.device), timedelta(days=binding.settings.device_days)
+    return device if await storage.knows_device(connection, account_id, device, life) else None
+
+
+async def _tell_of_last_try(binding: Binding, account: asyncpg.Record | None, first_tries: int | None) -> None:
+    """The owner learns that the first password works no longer, and who tried learns nothing."""
+    if account is not None and first_tries == binding.settings.first_password_tries:
+        async with binding.database.transaction() as connection:
+            await notices.inform(binding, connection, account, "first_password_stopped")
+
+
+async def _enter(
+    binding: Binding, account: asyncpg.Record, password: str, browser: Browser, tries: SignInTries, *, known: bool
+) -> SignedIn:
+    """Open the session. Raises WrongCredentialsError where the password was changed while it was compared."""
+    stored = account["password_hash"]
+    anew = await binding.passwords.hash(password) if stored and binding.passwords.is_outdated(stored) else None
+    async with binding.database.transaction() as connection:
+        if not await storage.hold_account(connection, account["id"], stored):
+            raise WrongCredentialsError
+        if anew is not None:
+            await storage.set_password(connection, account["id"], anew)
+        await storage.forgive_first_password_tries(connection, account["id"])
+        await tries.forget(connection)
+        device = browser.device if known else await _get_to_know(binding, connection, account, browser)
+        await storage.note_device(connection, account["id"], token_hash(device))
+        token = await logins.open_session(
+            binding, connection, "email", account["login"], browser, account_id=account["id"]
+        )
+    log.info("signed in by password", account=str(account["id"]), known_device=known)
+    return SignedIn(token, device, await logins.session_of(binding, token))
+
+
+async def _get_to_know(binding: Binding, connection: Connection, account: asyncpg.Record, browser: Browser) -> str:
+    """Another token for the browser, whatever it brought, so that nobody else knows it; the account's owner is told."""
+    device = new_token()
+    if browser.device:
+        await storage.rename_device(connection, token_hash(browser.device), token_hash(device))
+    await notices.tell(binding, connection, account, "new_device", Told(agent=browser.agent))
+    return device
+
+
+async def change_password(
+    binding: Binding, session: Session, current: str, password: str, repeated: str, agent: str = ""
+) -> None:
+    """Replace the password; every other session of the account ends, and who logged in by a code is signed in to it.
 
     Whoever signed in with the first password has just proven it, and whoever logged in by a code to the account's
-    e-mail has proven that: neither is asked for the current one. Raises InvalidFieldsError, NotSignedInError.
+    e-mail has proven that: neither is asked for the current one. Raises InvalidFieldsError, LimitedError,
+    NotSignedInError.
     """
     account = await account_of(binding, session)
-    if not needs_no_password(session) and not await binding.passwords.verify(account["password_hash"], current):
-        raise InvalidFieldsError({"current": "wrong_credentials"})
-    national_id = binding.keys.store.unseal(account["national_id_sealed"], f"accounts:{account['id']}:national_id")
-    problem = domain.password_problem(password, repeated, national_id, account["login"])
+    if needs_password(session):
+        await check_current_password(binding, account, current)
+    password, repeated = normal_form(password), normal_form(repeated)
+    national_id = _national_id(binding, account)
+    problem = domain.password_problem(password, repeated, national_id, account["login"], common_passwords())
     if problem:
         raise InvalidFieldsError(problem)
     encoded = await binding.passwords.hash(password)
     async with binding.database.transaction() as connection:
+        await hold(connection, account["id"], session)
         await storage.set_password(connection, account["id"], encoded)
-        await login_storage.end_other_sessions(connection, account["id"], session.id)
+        await login_storage.enter_account(connection, session.id, account["id"])
+        await login_storage.end_sessions(connection, account["id"], login_hashes(binding, account), but=session.id)
+        if not session.password_change_due:
+            # Of the first password's change the sign-in has just told.
+            await notices.tell(binding, connection, account, "password_changed", Told(agent=agent))
     log.info("password changed", account=str(account["id"]))
+
+
+async def hold(connection: Connection, account_id: UUID, session: Session) -> asyncpg.Record:
+    """The account, held until the transaction ends. Raises NotSignedInError where the session was ended meanwhile.
+
+    Who said "this was not me" a moment ago must not be outrun by what was under way.
+    """
+    account = await storage.hold_by_id(connection, account_id)
+    if not await login_storage.hold_session(connection, session.id):
+        raise NotSignedInError
+    return account
+
+
+async def check_current_password(binding: Binding, account: asyncpg.Record, current: str) -> None:
+    """Ask who is signed in for the password again. Raises InvalidFieldsError and LimitedError at ``current``."""
+    if not current:
+        raise InvalidFieldsError({"current": "required"})
+    await count_current_password(binding, account["id"])
+    if not await binding.passwords.verify(account["password_hash"], current):
+        raise InvalidFieldsError({"current": "wrong_password"})
+
+
+def login_hashes(binding: Binding, account: asyncpg.Record) -> list[str]:
+    """The keyed hashes of the account's e-mail as a contact: who has proven it may set the password."""
+    return binding.keys.hashes.digests("contact", account["login"])
+
+
+def person_hashes(binding: Binding, account: asyncpg.Record) -> list[str]:
+    """The keyed hashes under which the account's owner is found."""
+    return binding.keys.hashes.digests("national-id", _national_id(binding, account))
+
+
+def _national_id(binding: Binding, account: asyncpg.Record) -> str:
+    return binding.keys.store.unseal(account["national_id_sealed"], f"accounts:{account['id']}:national_id")
 
 
 async def children(binding: Binding, session: Session) -> list[asyncpg.Record]:
@@ -124,9 +225,9 @@ def require_account(session: Session) -> UUID:
     return session.account_id
 
 
-def needs_no_password(session: Session) -> bool:
-    """Whether the session itself proves as much as the current password would."""
-    return session.account_id is None or session.password_change_due
+def needs_password(session: Session) -> bool:
+    """Whether the current password is asked again: where the session itself does not prove as much."""
+    return session.account_id is not None and not session.password_change_due
 
 
 async def account_of(binding: Binding, session: Session) -> asyncpg.Record:
@@ -153,38 +254,3 @@ async def has_account(binding: Binding, session: Session) -> bool:
     except NotSignedInError:
         return False
     return True
-
-
-async def _count_sign_in(binding: Binding, login: str, client_address: str) -> None:
-    settings, hashes = binding.settings, binding.keys.hashes
-    hour = timedelta(hours=1)
-    async with binding.database.transaction() as connection:
-        wait = await rate_limits.hit(
-            connection,
-            [
-                (Limit("sign-in-login", settings.sign_in_per_login_hour, hour), hashes.digest("login", login)),
-                (
-                    Limit("sign-in-address", settings.sign_in_per_address_hour, hour),
-                    hashes.digest("address", rate_limits.client_subject(client_address)),
-                ),
-            ],
-        )
-    if wait is not None:
-        raise LimitedError(retry_after=int(wait.total_seconds()) + 1)
-
-
-async def _first_password_is_right(binding: Binding, account: asyncpg.Record | None, typed: str) -> bool:
-    """Count the try first, then compare; a password that is over is as wrong as any other.
-
-    Every sign-in comes through here, so that one to an account that is not there takes no less time.
-    """
-    account_id = account["id"] if account else uuid4()
-    async with binding.database.transaction() as connection:
-        counts = await storage.count_first_password_try(connection, account_id, binding.settings.first_password_tries)
-        if account is None or not counts:
-            return False
-        national_id = binding.keys.store.unseal(account["national_id_sealed"], f"accounts:{account_id}:national_id")
-        right = domain.is_first_password(typed, national_id)
-        if right:
-            await storage.forgive_first_password_tries(connection, account_id)
-        return right

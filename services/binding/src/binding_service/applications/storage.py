@@ -254,7 +254,8 @@ async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[a
                {PLACE}, bindings.student_id, bindings.relation, bindings.relation_text, bindings.submitted_at,
                application_id, number AS application_number,
                students.name AS student_name, applications.national_id_sealed,
-               applications.name AS parent_name, email, phone, statement_version, signature_sealed,
+               applications.name AS parent_name, coalesce(accounts.login, email) AS email,
+               coalesce(accounts.phone, applications.phone) AS phone, statement_version, signature_sealed,
                coalesce(signed_hash, '') AS document_hash, paper_entries.id IS NOT NULL AS on_paper,
                paper_entries.id AS paper_entry_id,
                ARRAY(SELECT contact_hash FROM application_contacts AS reach
@@ -263,6 +264,7 @@ async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[a
         JOIN bindings USING (id)
         JOIN applications ON applications.id = bindings.application_id
         JOIN students ON students.id = bindings.student_id
+        LEFT JOIN accounts ON accounts.person_hash = applications.person_hash
         LEFT JOIN paper_entries USING (application_id)
         ORDER BY place
         """,  # noqa: S608 - a constant of ours

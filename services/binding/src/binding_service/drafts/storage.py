@@ -92,7 +92,7 @@ async def delete_draft(connection: Connection, contact_hash: str) -> None:
 
 
 async def email_owner_other_than(connection: Connection, email: str, person_hashes: list[str]) -> bool:
-    """Whether this e-mail is the login, or will be after an approval, of somebody else.
+    """Whether this e-mail is the login, or will be after an approval, of somebody else, or may be theirs again.
 
     Holds the e-mail until the transaction ends, so that two people can't claim it at once.
     """
@@ -102,6 +102,9 @@ async def email_owner_other_than(connection: Connection, email: str, person_hash
         SELECT EXISTS (SELECT FROM accounts WHERE login = $1 AND person_hash <> ALL($2))
             OR EXISTS (SELECT FROM applications JOIN bindings ON bindings.application_id = applications.id
                        WHERE email = $1 AND bindings.state = 'pending' AND applications.person_hash <> ALL($2))
+            OR EXISTS (SELECT FROM account_notices JOIN accounts ON accounts.id = account_id
+                       WHERE email_before = $1 AND used_at IS NULL AND expires_at > present()
+                         AND person_hash <> ALL($2))
         """,
         email,
         person_hashes,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from binding_service.api_parts import AnySession, Body, IdempotencyKey, Parts, SessionState
 from binding_service.applications import use_cases as applications
-from binding_service.doors import SESSION_COOKIE, client_address, delete_cookie, request_id_of
+from binding_service.doors import SESSION_COOKIE, browser_of, client_address, delete_cookie, request_id_of
 from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import Attempt
 from shared.contacts import mask_email, mask_phone
@@ -61,9 +61,11 @@ async def ask_code(request: Request, binding: Parts, body: CodeRequest) -> CodeS
 
 
 @router.post("/sessions", status_code=201, summary="Redeem a one-time code")
-async def redeem_code(binding: Parts, body: Redemption, idempotency_key: IdempotencyKey = None) -> SessionState:
+async def redeem_code(
+    request: Request, binding: Parts, body: Redemption, idempotency_key: IdempotencyKey = None
+) -> SessionState:
     request_id = request_id_of(f"sessions/{body.attempt}", idempotency_key)
-    token, session = await logins.redeem(binding, body.attempt, body.code, request_id)
+    token, session = await logins.redeem(binding, body.attempt, body.code, request_id, browser_of(request))
     landing: Literal["progress", "students"] = (
         "progress" if await applications.has_applications(binding, session) else "students"
     )

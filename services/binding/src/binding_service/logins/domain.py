@@ -30,6 +30,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Browser:
+    """What a browser that asks brings: its client address, its user agent, and what its cookies hold."""
+
+    address: str
+    agent: str = ""
+    #: The session that it has; it ends when another begins.
+    token: str | None = None
+    #: Shows that an account was signed in to here before.
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """Somebody who has proven a contact, or signed in to an account."""
 

@@ -8,9 +8,11 @@ from uuid import uuid4
 from binding_service.applications import use_cases as applications
 from binding_service.doors import (
     ATTEMPT_COOKIE,
+    CHOOSE_PATH,
     RETURN_COOKIE,
     SESSION_COOKIE,
     binding_of,
+    browser_of,
     client_address,
     cookie_name,
     delete_cookie,
@@ -60,9 +62,13 @@ async def _ask_code(request: Request) -> Response:
         return _start_page(request, typed, InvalidFieldsError({"channel": "choose"}))
     field = "email" if channel == "email" else "phone"
     try:
-        return await _send_code(request, cast("Channel", channel), typed[field])
+        response = await _send_code(request, cast("Channel", channel), typed[field])
     except BindingError as error:
         return _start_page(request, typed, error, field)
+    if return_path(request) == CHOOSE_PATH:
+        # Wanted before, and given up: who begins here wants to apply.
+        delete_cookie(request, response, RETURN_COOKIE)
+    return response
 
 
 async def _send_code(request: Request, channel: Channel, contact: str) -> Response:
@@ -117,7 +123,9 @@ async def _redeem(request: Request, form: dict[str, str]) -> Response:
     """Prove the contact by its code. Raises BindingError."""
     token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
     request_id = request_id_of(f"sessions/{token}", form.get("request_id"))
-    session_token, session = await logins.redeem(binding_of(request), token, form.get("code", ""), request_id)
+    session_token, session = await logins.redeem(
+        binding_of(request), token, form.get("code", ""), request_id, browser_of(request)
+    )
     response = to(return_path(request) or await _landing(request, session))
     set_cookie(request, response, SESSION_COOKIE, session_token)
     delete_cookie(request, response, RETURN_COOKIE)
@@ -132,6 +140,7 @@ async def _code_page(request: Request, error: BindingError | None = None, error_
         status=error.status if error else 200,
         headers=retry_header(error.retry_after if error else None),
         attempt=attempt,
+        for_password=return_path(request) == CHOOSE_PATH,
         contact=mask(attempt.contact),
         request_id=uuid4(),
         errors=messages_at(error, error_field) if error else {},

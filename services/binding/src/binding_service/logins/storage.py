@@ -80,15 +80,20 @@ async def open_session(
     contact_hash: str,
     contact_sealed: str,
     life: timedelta,
+    idle: timedelta,
+    browser: str,
+    system: str,
     *,
     attempt_id: UUID | None = None,
     account_id: UUID | None = None,
-) -> datetime:
-    """A new session; when it ends."""
-    ends: datetime = await connection.fetchval(
+) -> None:
+    """A new session: it ends after ``life``, and before that when it was not used for ``idle``."""
+    await connection.execute(
         """
-        INSERT INTO sessions (id, token_hash, channel, contact_hash, contact_sealed, expires_at, attempt_id, account_id)
-        VALUES ($1, $2, $3, $4, $5, present() + $6::interval, $7, $8) RETURNING expires_at
+        INSERT INTO sessions (id, token_hash, channel, contact_hash, contact_sealed, ends_at, expires_at, browser,
+                              system, attempt_id, account_id)
+        VALUES ($1, $2, $3, $4, $5, present() + $6::interval, present() + least($6::interval, $7::interval), $8, $9,
+                $10, $11)
         """,
         session_id,
         token_hash,
@@ -96,24 +101,54 @@ async def open_session(
         contact_hash,
         contact_sealed,
         life,
+        idle,
+        browser,
+        system,
         attempt_id,
         account_id,
     )
-    return ends
 
 
 async def session(connection: Connection, token_hash: str, *, expired: bool = False) -> asyncpg.Record | None:
-    """The live (or the expired) session of this token, and whether its account still has its first password."""
+    """The live (or the expired) session of this token, and whether its account still has its first password.
+
+    ``unused_for`` is how long ago its use was last written down.
+    """
     return await connection.fetchrow(
         """
         SELECT sessions.id, attempt_id, account_id, channel, contact_hash, contact_sealed, proven_at, expires_at,
-               account_id IS NOT NULL AND password_hash IS NULL AS password_change_due
+               account_id IS NOT NULL AND password_hash IS NULL AS password_change_due,
+               present() - last_used_at AS unused_for
         FROM sessions LEFT JOIN accounts ON accounts.id = account_id
         WHERE token_hash = $1 AND (expires_at <= present()) = $2
         """,
         token_hash,
         expired,
     )
+
+
+async def note_use(connection: Connection, session_id: UUID, idle: timedelta) -> datetime | None:
+    """The session is used: when it ends now, if it is not used again. None where it has ended meanwhile."""
+    ends: datetime | None = await connection.fetchval(
+        """
+        UPDATE sessions SET last_used_at = present(),
+                            expires_at = least(coalesce(ends_at, expires_at), present() + $2::interval)
+        WHERE id = $1 AND expires_at > present() RETURNING expires_at
+        """,
+        session_id,
+        idle,
+    )
+    return ends
+
+
+async def renew_token(connection: Connection, session_id: UUID, token_hash: str) -> None:
+    """The session has another token; the one before is worth nothing."""
+    await connection.execute("UPDATE sessions SET token_hash = $2 WHERE id = $1", session_id, token_hash)
+
+
+async def end_session_of(connection: Connection, token_hash: str) -> None:
+    """The session of this token is over, if there is one."""
+    await connection.execute("DELETE FROM sessions WHERE token_hash = $1", token_hash)
 
 
 async def live_sessions(connection: Connection, session_ids: list[UUID]) -> list[UUID]:
@@ -127,6 +162,61 @@ async def end_session(connection: Connection, session_id: UUID) -> None:
     await connection.execute("DELETE FROM sessions WHERE id = $1", session_id)
 
 
-async def end_other_sessions(connection: Connection, account_id: UUID, session_id: UUID) -> None:
-    """Every session of the account but this one is over."""
-    await connection.execute("DELETE FROM sessions WHERE account_id = $1 AND id <> $2", account_id, session_id)
+async def sessions_of(connection: Connection, account_id: UUID, contact_hashes: list[str]) -> list[asyncpg.Record]:
+    """The live sessions in an account, and those by a code to its e-mail, which may set its password; newest first."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT id, account_id IS NULL AS by_code, browser, system, proven_at, last_used_at FROM sessions
+        WHERE (account_id = $1 OR account_id IS NULL AND contact_hash = ANY($2)) AND expires_at > present()
+        ORDER BY last_used_at DESC, proven_at DESC
+        """,
+        account_id,
+        contact_hashes,
+    )
+    return rows
+
+
+async def end_sessions(
+    connection: Connection,
+    account_id: UUID,
+    contact_hashes: list[str],
+    *,
+    but: UUID | None = None,
+    only: UUID | None = None,
+) -> int:
+    """End those sessions, all but one or only one; how many. A code that began one can't be asked about again."""
+    ended: int = await connection.fetchval(
+        """
+        WITH ended AS (
+            DELETE FROM sessions WHERE (account_id = $1 OR account_id IS NULL AND contact_hash = ANY($2))
+                AND id IS DISTINCT FROM $3 AND ($4::uuid IS NULL OR id = $4) RETURNING attempt_id
+        ), attempts AS (DELETE FROM login_attempts WHERE id IN (SELECT attempt_id FROM ended))
+        SELECT count(*) FROM ended
+        """,
+        account_id,
+        contact_hashes,
+        but,
+        only,
+    )
+    return ended
+
+
+async def hold_session(connection: Connection, session_id: UUID) -> bool:
+    """Hold the session until the transaction ends; False where it was ended since it was looked up."""
+    held = await connection.fetchval("SELECT true FROM sessions WHERE id = $1 FOR UPDATE", session_id)
+    return bool(held)
+
+
+async def enter_account(connection: Connection, session_id: UUID, account_id: UUID) -> None:
+    """Who logged in by a code to the account's e-mail is signed in to the account from now on."""
+    await connection.execute("UPDATE sessions SET account_id = $2 WHERE id = $1", session_id, account_id)
+
+
+async def set_contact(connection: Connection, session_id: UUID, contact_hash: str, contact_sealed: str) -> None:
+    """The session is that of another contact, because its account is."""
+    await connection.execute(
+        "UPDATE sessions SET contact_hash = $2, contact_sealed = $3 WHERE id = $1",
+        session_id,
+        contact_hash,
+        contact_sealed,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -19,7 +20,8 @@ from binding_service.errors import (
     TooSoonError,
 )
 from binding_service.logins import storage
-from binding_service.logins.domain import Attempt, Session, digits_of, new_token, token_hash
+from binding_service.logins.agents import browser_of, system_of
+from binding_service.logins.domain import Attempt, Browser, Session, digits_of, new_token, token_hash
 from shared.contacts import ContactError, parse_email, parse_mobile
 from shared.requests import (
     ISSUE_CODE,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+#: A write for each request would be one too many; a session's end is kept as exactly as a tenth of its idle time.
+USE_NOTED_EVERY = timedelta(minutes=5)
 
 
 def parse_contact(channel: Channel, typed: str) -> str:
@@ -85,7 +89,7 @@ async def ask_code(
             channel,
             binding.keys.store.seal(contact, f"login_attempts:{attempt_id}:contact"),
             answer.tries_left,
-            *_times(answer),
+            *times(answer),
         )
     return token, await attempt(binding, token)
 
@@ -98,13 +102,23 @@ async def issue_code(
     client_address: str,
     language: Language,
     request_id: UUID,
+    *,
+    deliver: bool = True,
 ) -> IssueCodeAnswer:
-    """Ask otp for a code. Raises TooSoonError, LimitedError, InvalidFieldsError, ServiceAwayError."""
+    """Ask otp for a code; not ``deliver``: one that nobody gets.
+
+    Raises TooSoonError, LimitedError, InvalidFieldsError, ServiceAwayError.
+    """
     sealed = binding.keys.to_otp.seal_model(
         ContactToVerify(contact=contact, client_address=client_address), request_place(request_id)
     )
     request = IssueCode(
-        request_id=request_id, attempt_id=attempt_id, channel=channel, language=language, for_otp=sealed
+        request_id=request_id,
+        attempt_id=attempt_id,
+        channel=channel,
+        language=language,
+        deliver=deliver,
+        for_otp=sealed,
     )
     try:
         answer = await binding.requester.ask(ISSUE_CODE, request_id, request, IssueCodeAnswer)
@@ -127,8 +141,10 @@ async def attempt(binding: Binding, token: str | None) -> Attempt:
     return found
 
 
-async def redeem(binding: Binding, token: str | None, typed_code: str, request_id: UUID) -> tuple[str, Session]:
-    """Prove the attempt's contact by its code: a new session's token, and the session.
+async def redeem(
+    binding: Binding, token: str | None, typed_code: str, request_id: UUID, browser: Browser
+) -> tuple[str, Session]:
+    """Prove the attempt's contact by its code: a new session's token, and the session; the browser's former one ends.
 
     The same ``request_id`` and code may be sent again when an answer was lost. Raises NoAttemptError,
     InvalidFieldsError, CodeRejectedError, ServiceAwayError.
@@ -143,7 +159,9 @@ async def redeem(binding: Binding, token: str | None, typed_code: str, request_i
             await storage.note_tries_left(connection, tried.id, answer.tries_left)
         raise rejection(answer.tries_left)
     async with binding.database.transaction() as connection:
-        session_token = await open_session(binding, connection, tried.channel, tried.contact, attempt_id=tried.id)
+        session_token = await open_session(
+            binding, connection, tried.channel, tried.contact, browser, attempt_id=tried.id
+        )
     log.info("signed in by code", channel=tried.channel)
     return session_token, await session_of(binding, session_token)
 
@@ -170,12 +188,15 @@ async def open_session(
     connection: Connection,
     channel: str,
     contact: str,
+    browser: Browser,
     *,
     attempt_id: UUID | None = None,
     account_id: UUID | None = None,
 ) -> str:
-    """A new session for a proven contact or a signed-in account; its token."""
+    """A new session for a proven contact or a signed-in account; its token. The one that the browser had ends."""
     session_token, session_id = new_token(), uuid4()
+    if browser.token:
+        await storage.end_session_of(connection, token_hash(browser.token))
     await storage.open_session(
         connection,
         session_id,
@@ -184,6 +205,9 @@ async def open_session(
         binding.keys.hashes.digest("contact", contact),
         binding.keys.store.seal(contact, f"sessions:{session_id}:contact"),
         timedelta(hours=binding.settings.session_hours),
+        timedelta(minutes=binding.settings.session_idle_minutes),
+        browser_of(browser.agent),
+        system_of(browser.agent),
         attempt_id=attempt_id,
         account_id=account_id,
     )
@@ -194,11 +218,25 @@ async def session_of(binding: Binding, token: str | None) -> Session:
     """The session of this token. Raises NotSignedInError."""
     if not token:
         raise NotSignedInError
+    idle = timedelta(minutes=binding.settings.session_idle_minutes)
     async with binding.database.connection() as connection:
         row = await storage.session(connection, token_hash(token))
-    if row is None:
+        if row is None:
+            raise NotSignedInError
+        ends = row["expires_at"]
+        if row["unused_for"] > min(USE_NOTED_EVERY, idle / 10):
+            ends = await storage.note_use(connection, row["id"], idle)
+    if ends is None:
         raise NotSignedInError
-    return _session(binding, row)
+    return replace(_session(binding, row), expires_at=ends)
+
+
+async def renew_token(binding: Binding, session: Session) -> str:
+    """Another token for a session that has come to more rights; the former is worth nothing."""
+    token = new_token()
+    async with binding.database.transaction() as connection:
+        await storage.renew_token(connection, session.id, token_hash(token))
+    return token
 
 
 async def ended_session_of(binding: Binding, token: str | None) -> Session | None:
@@ -248,7 +286,7 @@ async def _attempt(binding: Binding, token: str) -> Attempt | None:
     )
 
 
-def _times(answer: IssueCodeAnswer) -> tuple[datetime, datetime]:
+def times(answer: IssueCodeAnswer) -> tuple[datetime, datetime]:
     """When the code expires, when another may be asked for: an issued code has both."""
     assert answer.expires_at is not None  # noqa: S101 - see IssueCodeAnswer
     assert answer.resend_at is not None  # noqa: S101 - the same

@@ -1,0 +1,80 @@
+"""How often a password was tried, and where: limits by which no stranger can lock a parent out.
+
+What a browser tries in which the account was signed in to before counts for that browser alone (OWASP's device cookies,
+https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies). Everything else counts for the
+account at that client address, for the address, and for the account from wherever; a parent whose account was tried too
+often from elsewhere still comes in by a code to the e-mail. An account that is not there counts alike.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from binding_service.errors import LimitedError
+from shared import rate_limits
+from shared.rate_limits import Limit, client_subject
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from binding_service.context import Binding
+    from shared.database import Connection
+
+    Counted = list[tuple[Limit, str]]
+
+HOUR = timedelta(hours=1)
+
+
+class SignInTries:
+    """The tries of one login at one client address; ``device_hash`` is that of a browser known to the account."""
+
+    def __init__(self, binding: Binding, login: str, client_address: str, device_hash: str | None) -> None:
+        settings, hashes = binding.settings, binding.keys.hashes
+        if device_hash is not None:
+            limit = Limit("sign-in-browser", settings.sign_in_per_browser_hour, HOUR)
+            self._first: Counted = [(limit, hashes.digest("sign-in-browser", login, device_hash))]
+            self._then: Counted = []
+            self._of_login = self._first
+            return
+        address = client_subject(client_address)
+        here = (
+            Limit("sign-in-here", settings.sign_in_per_browser_hour, HOUR),
+            hashes.digest("sign-in-here", login, address),
+        )
+        from_address = (
+            Limit("sign-in-address", settings.sign_in_per_address_hour, HOUR),
+            hashes.digest("address", address),
+        )
+        self._first = [here, from_address]
+        self._then = [
+            (Limit("sign-in-login", settings.sign_in_per_login_hour, HOUR), hashes.digest("sign-in-login", login))
+        ]
+        self._of_login = [here, *self._then]
+
+    async def count(self, connection: Connection) -> timedelta | None:
+        """Count one before anything is compared; how long to wait where it is one too many.
+
+        What one address may no longer try does not count for everybody.
+        """
+        wait = await rate_limits.hit(connection, self._first)
+        return await rate_limits.hit(connection, self._then) if wait is None else wait
+
+    async def forget(self, connection: Connection) -> None:
+        """The right password came: earlier slips count no more, but for the address."""
+        for limit, subject in self._of_login:
+            await rate_limits.forget(connection, limit.rule, subject)
+
+
+async def count_current_password(binding: Binding, account_id: UUID) -> None:
+    """Count that the password is asked again of who is signed in. Raises LimitedError."""
+    limit = Limit("current-password", binding.settings.sign_in_per_browser_hour, HOUR)
+    async with binding.database.transaction() as connection:
+        wait = await rate_limits.hit(connection, [(limit, binding.keys.hashes.digest("account", str(account_id)))])
+    refuse_to_wait(wait, field="current")
+
+
+def refuse_to_wait(wait: timedelta | None, field: str | None = None) -> None:
+    """Raises LimitedError where there is something to wait for."""
+    if wait is not None:
+        raise LimitedError(field=field, retry_after=int(wait.total_seconds()) + 1)
