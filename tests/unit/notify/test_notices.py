@@ -41,6 +41,12 @@ def make_values(**overrides: object) -> dict[str, Any]:
         "classes": [WaitingClass(class_name="五年一班", waiting=2), WaitingClass(class_name="五年二班", waiting=1)],
         "waiting": 3,
         "oldest_days": 4,
+        "guardian_name_masked": "吳○明",
+        "relation": "paternal_grandfather",
+        "relation_text": "",
+        "outcome": "answered",
+        "note": "學校已與雙方聯絡。",
+        "due": datetime(2026, 12, 24, 2, 30, tzinfo=UTC),
     } | overrides
 
 
@@ -53,6 +59,8 @@ def make_foreign_values() -> dict[str, Any]:
         reason="The signature is\nsomebody else's.",
         name="Ms Chen",
         classes=[WaitingClass(class_name="5-1", waiting=3)],
+        guardian_name_masked="W○g",
+        note="We have asked them both.",
     )
 
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from binding_service.accounts import pages as accounts
 from binding_service.applications import pages as applications
 from binding_service.drafts import pages as drafts
+from binding_service.family import pages as family
 from binding_service.logins import pages as logins
 from shared.web.language_choice import choose_language
 
@@ -48,5 +49,6 @@ def routes() -> list[Route]:
         Route("/verify", applications.verify, methods=FORM),
         Route("/account/sign-in", accounts.sign_in, methods=FORM),
         Route("/account/password", accounts.password, methods=FORM),
-        Route("/account", accounts.account),
+        Route("/account", family.account),
+        Route("/account/children/{binding_id:uuid}/objection", family.objection, methods=FORM),
     ]

@@ -80,6 +80,9 @@ class Settings(ServiceSettings):
     sign_in_per_address_hour: int = Field(
         default=100, ge=1, description="Sign-ins tried by one client address in any hour."
     )
+    objections_per_account_day: int = Field(
+        default=5, ge=1, description="Objections to other guardians that one account may send in any day."
+    )
     font_paths: list[Path] = Field(
         default=[DEBIAN_FONTS / folder for folder in FONT_FOLDERS],
         description="Folders with the fonts of the paper form, as JSON. Without them it answers 503.",

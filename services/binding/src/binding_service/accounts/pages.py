@@ -67,9 +67,3 @@ async def password(request: Request, session: Session) -> Response:
         forced=session.password_change_due,
         asks_current=not accounts.needs_no_password(session),
     )
-
-
-@signed_in
-async def account(request: Request, session: Session) -> Response:
-    """The account's children."""
-    return render(session, "account.html", children=await accounts.children(binding_of(request), session))

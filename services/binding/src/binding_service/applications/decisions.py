@@ -11,6 +11,7 @@ from binding_service.accounts import use_cases as accounts
 from binding_service.applications import facts, storage
 from binding_service.applications.submissions import submitted
 from binding_service.drafts.use_cases import person_hashes
+from binding_service.family import objections
 from shared import outbox
 from shared.events import DecisionReason
 
@@ -54,6 +55,8 @@ async def apply_unbinding(binding: Binding, connection: Connection, event: Unbin
     applicant = await _applicant(connection, event)
     sealed = _sealed_reason(binding, applicant["binding_id"], event)
     moved = await storage.revoke(connection, applicant["binding_id"], sealed, event.data.decided_by)
+    if moved:
+        await objections.close_about(binding, connection, applicant["binding_id"])
     state = await _tell_state(binding, connection, applicant["binding_id"])
     log.info("unbinding applied" if moved else "unbinding not applied", binding=event.subject, state=state)
 
@@ -76,6 +79,7 @@ async def _approve(binding: Binding, connection: Connection, applicant: asyncpg.
     if not await storage.end_pending(connection, binding_id, "approved", None, event.data.decided_by):
         return False
     await accounts.open_for(binding, connection, applicant, binding_id, applicant["student_name"])
+    await objections.tell_guardians(binding, connection, binding_id)
     return True
 
 

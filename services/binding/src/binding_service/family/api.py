@@ -1,0 +1,123 @@
+"""The family around an account, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from binding_service import labels
+from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
+from binding_service.doors import request_id_of
+from binding_service.drafts.domain import mask_name
+from binding_service.family import children, objections
+from binding_service.family.domain import LONGEST_REASON
+
+if TYPE_CHECKING:
+    from binding_service.family.domain import Child, Guardian
+
+router = APIRouter()
+
+
+class ObjectionBody(Body):
+    """Why the school is asked to look at another guardian."""
+
+    reason: str = Field(max_length=2 * LONGEST_REASON)
+
+
+class ObjectionState(BaseModel):
+    """An objection as who sent it sees it."""
+
+    submitted_at: datetime
+    state: Literal["open", "answered", "unbound", "withdrawn"]
+    closed_at: datetime | None
+    note: str = Field(description="What the school wrote back.")
+
+
+class GuardianState(BaseModel):
+    """Another guardian of a child, who was bound later."""
+
+    binding_id: UUID
+    name_masked: str = Field(examples=["林○芬"])
+    relation: str
+    relation_label: str
+    bound_at: datetime
+    is_bound: bool = Field(description="False where the school has ended it after an objection.")
+    objection: ObjectionState | None
+
+
+class FamilyChild(BaseModel):
+    """A child that is bound to the account, or waits for it."""
+
+    binding_id: UUID
+    name: str
+    school: str
+    class_name: str
+    relation: str
+    relation_label: str
+    state: Literal["approved", "pending"]
+    state_label: str
+    since: datetime = Field(description="When it was bound; of one that waits, when it was applied for.")
+    guardians: list[GuardianState]
+
+
+@router.get("/account/family", summary="The account's children, bound and waiting, and their later guardians")
+async def family(binding: Parts, session: SignedIn) -> list[FamilyChild]:
+    return [_child(child) for child in await children.my_children(binding, session)]
+
+
+@router.post(
+    "/account/guardians/{binding_id}/objections",
+    status_code=201,
+    summary="Ask the school to look at another guardian",
+)
+async def send_objection(
+    binding: Parts, session: SignedIn, binding_id: UUID, body: ObjectionBody, idempotency_key: IdempotencyKey = None
+) -> GuardianState:
+    objection_id = request_id_of(f"objections/{session.account_id}/{binding_id}", idempotency_key)
+    return _guardian(await objections.object_to(binding, session, binding_id, body.reason, objection_id))
+
+
+def _child(child: Child) -> FamilyChild:
+    return FamilyChild.model_validate(
+        {
+            "binding_id": child.binding_id,
+            "name": child.name,
+            "school": child.school,
+            "class_name": child.class_name,
+            "relation": child.relation,
+            "relation_label": labels.relation(child.relation, child.relation_text),
+            "state": child.state,
+            "state_label": labels.state(child.state),
+            "since": child.since,
+            "guardians": [_guardian(guardian) for guardian in child.guardians],
+        }
+    )
+
+
+def _guardian(guardian: Guardian) -> GuardianState:
+    sent = guardian.objection
+    state = (
+        {
+            "submitted_at": sent.submitted_at,
+            "state": sent.outcome or "open",
+            "closed_at": sent.closed_at,
+            "note": sent.note,
+        }
+        if sent
+        else None
+    )
+    return GuardianState.model_validate(
+        {
+            "binding_id": guardian.binding_id,
+            "name_masked": mask_name(guardian.name),
+            "relation": guardian.relation,
+            "relation_label": labels.relation(guardian.relation, guardian.relation_text),
+            "bound_at": guardian.bound_at,
+            "is_bound": guardian.is_bound,
+            "objection": state,
+        }
+    )
