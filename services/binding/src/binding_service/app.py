@@ -16,7 +16,6 @@ from binding_service import api, consumers, pages, web
 from binding_service.api_parts import Problem, problem
 from binding_service.applications.watching import progress_states
 from binding_service.context import Binding, Keys
-from binding_service.drafts import storage as draft_storage
 from binding_service.errors import (
     BindingError,
     InternalError,
@@ -27,8 +26,8 @@ from binding_service.errors import (
     ServiceAwayError,
     TooLargeError,
 )
-from binding_service.logins import storage as login_storage
 from binding_service.paper.form import PaperForm
+from binding_service.retention import make_purges
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.health import health_routes
@@ -70,11 +69,11 @@ def make_app(settings: Settings) -> FastAPI:
     watching = make_watching(settings, database, wakes)
     binding = Binding(settings, database, make_keys(settings), requester, Passwords(), PaperForm(settings.font_paths))
     consumers.subscribe(bus, binding)
-    expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED)
+    purges = make_purges(settings, binding.keys)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        async with running(database, bus, watching.run, expired=expired, wakes=wakes):
+        async with running(database, bus, watching.run, purges=purges, wakes=wakes):
             yield {ON_STOP: watching.stop}
 
     app = FastAPI(

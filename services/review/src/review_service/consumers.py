@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from review_service.applications import cases as applications
+from review_service.objections import use_cases as objections
 from review_service.papers import use_cases as papers
 from review_service.roster import use_cases as roster
 from shared.events import (
@@ -17,6 +18,9 @@ from shared.events import (
     ClassRosterUpdated,
     ClassUpdated,
     DecisionMade,
+    GuardianObjected,
+    ObjectionAnswered,
+    ObjectionClosed,
     PaperApplicationEntered,
     PaperApplicationRejected,
     ReviewReminderDue,
@@ -36,9 +40,10 @@ CONSUMER = "review"
 
 def subscribe(bus: Bus, review: Review) -> None:
     """Attach review's ears to the bus."""
-    bus.publishes(DecisionMade, UnbindingDecided, PaperApplicationEntered, ReviewReminderDue)
+    bus.publishes(DecisionMade, UnbindingDecided, PaperApplicationEntered, ReviewReminderDue, ObjectionAnswered)
     _subscribe_to_roster(bus, review)
     _subscribe_to_applications(bus, review)
+    _subscribe_to_families(bus, review)
 
 
 def _subscribe_to_roster(bus: Bus, review: Review) -> None:
@@ -98,3 +103,15 @@ def _subscribe_to_applications(bus: Bus, review: Review) -> None:
     async def binding_withdrawn(event: BindingWithdrawn) -> None:
         """The parent withdrew."""
         await once(review.database, CONSUMER, event, applications.take_settlement)
+
+
+def _subscribe_to_families(bus: Bus, review: Review) -> None:
+    @bus.consume(GuardianObjected)
+    async def guardian_objected(event: GuardianObjected) -> None:
+        """A guardian asks the school to look at another one."""
+        await once(review.database, CONSUMER, event, partial(objections.take_objection, review))
+
+    @bus.consume(ObjectionClosed)
+    async def objection_closed(event: ObjectionClosed) -> None:
+        """Binding says how an objection ended."""
+        await once(review.database, CONSUMER, event, objections.take_closing)

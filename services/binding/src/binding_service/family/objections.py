@@ -13,16 +13,9 @@ from binding_service.drafts.domain import mask_name
 from binding_service.errors import InvalidFieldsError, LimitedError, NotFoundError, ObjectionOpenError
 from binding_service.family import domain, storage
 from binding_service.family.domain import Guardian, Objection
+from binding_service.family.telling import tell_closed
 from shared import outbox, rate_limits
-from shared.events import (
-    GuardianBound,
-    GuardianObjected,
-    GuardianToTell,
-    ObjectionAnswer,
-    ObjectionClosed,
-    ObjectionOutcome,
-    ObjectionToReview,
-)
+from shared.events import GuardianBound, GuardianObjected, GuardianToTell, ObjectionAnswer, ObjectionToReview
 from shared.rate_limits import Limit
 
 if TYPE_CHECKING:
@@ -135,26 +128,7 @@ async def apply_answer(binding: Binding, connection: Connection, event: Objectio
         note_sealed=binding.keys.store.seal(note, f"objections:{objection_id}:note"),
         decided_by=event.data.decided_by,
     )
-    await _tell_closed(binding, connection, closed, "answered", note)
-
-
-async def close_about(binding: Binding, connection: Connection, binding_id: UUID) -> None:
-    """A guardian is bound no longer: what others objected to is settled by that; part of that transaction."""
-    closed = await storage.close_objections(connection, "unbound", binding_id=binding_id)
-    await _tell_closed(binding, connection, closed, "unbound")
-
-
-async def _tell_closed(
-    binding: Binding, connection: Connection, rows: list[asyncpg.Record], outcome: str, note: str = ""
-) -> None:
-    for row in rows:
-        who = {"email": row["email"], "parent_name": row["parent_name"], "student_name": row["student_name"]}
-        event = ObjectionClosed.of(
-            "binding", row["id"], binding_id=row["binding_id"], outcome=outcome, language=row["language"]
-        )
-        told = ObjectionOutcome(**who, note=note)
-        await outbox.record(connection, event.sealed(binding.keys.to_notify, for_notify=told))
-        log.info("objection closed", objection=str(row["id"]), outcome=outcome)
+    await tell_closed(binding.keys, connection, closed, "answered", note)
 
 
 async def _count(binding: Binding, session: Session) -> None:

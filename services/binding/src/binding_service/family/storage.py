@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     import asyncpg
@@ -146,3 +147,152 @@ async def close_objections(
         decided_by,
     )
     return rows
+
+
+# --- the end ---
+
+#: What is left of an application is its id and number, states and times, school, class and relation: enough to
+#: count. Nobody is found by it: keyed hashes go too. Columns that may not be null are emptied.
+ERASED = """
+    person_hash = 'erased:' || id, national_id_sealed = '', name = '', email = '', phone = '',
+    contact_hash = CASE WHEN contact_hash IS NOT NULL THEN 'erased' END,
+    idempotency_key = CASE WHEN idempotency_key IS NOT NULL THEN id::text END,
+    consent_address = CASE WHEN consent_address IS NOT NULL THEN '' END,
+    signature_sealed = CASE WHEN signature_sealed IS NOT NULL THEN '' END,
+    signed_sealed = NULL, signed_hash = NULL, erased_at = present()"""
+#: Applications of which nothing waits or is bound, nor was since the period ($1).
+CLOSED = """
+    applications.erased_at IS NULL AND applications.submitted_at < present() - $1::interval
+    AND NOT EXISTS (SELECT FROM bindings WHERE bindings.application_id = applications.id
+                    AND (state NOT IN ('refused', 'withdrawn', 'revoked') OR changed_at >= present() - $1::interval))"""
+
+
+async def count_closed(connection: Connection, period: timedelta) -> int:
+    """How many applications have been closed for so long."""
+    count: int = await connection.fetchval(
+        f"SELECT count(*) FROM applications WHERE {CLOSED}",  # noqa: S608 - a constant of this module
+        period,
+    )
+    return count
+
+
+async def closed(connection: Connection, period: timedelta, most: int) -> list[UUID]:
+    """Applications that have been closed for so long, held until the transaction ends."""
+    rows = await connection.fetch(
+        f"SELECT id FROM applications WHERE {CLOSED} LIMIT $2 FOR UPDATE SKIP LOCKED",  # noqa: S608 - the same
+        period,
+        most,
+    )
+    return [row["id"] for row in rows]
+
+
+async def erase_applications(connection: Connection, application_ids: list[UUID]) -> None:
+    """What is personal in these applications goes, and whatever leads to them; an account keeps its own copies."""
+    for statement in (
+        "DELETE FROM application_contacts WHERE application_id = ANY($1)",
+        "DELETE FROM paper_forms WHERE application_id = ANY($1)",
+        """
+        UPDATE objections SET reason_sealed = NULL, note_sealed = NULL
+        FROM bindings WHERE application_id = ANY($1) AND bindings.id IN (objections.binding_id, objector_binding_id)
+        """,
+        """
+        UPDATE bindings SET person_hash = 'erased:' || application_id, relation_text = '', reason_sealed = NULL,
+            cleared = true WHERE application_id = ANY($1)
+        """,
+        f"UPDATE applications SET {ERASED} WHERE id = ANY($1)",  # noqa: S608 - a constant of this module
+    ):
+        await connection.execute(statement, application_ids)
+
+
+async def ask_deletion(connection: Connection, account_id: UUID, wait: timedelta) -> datetime | None:
+    """The account is to be deleted when the time is over: when. None where that was asked for before."""
+    due: datetime | None = await connection.fetchval(
+        """
+        INSERT INTO account_deletions (account_id, due_at) VALUES ($1, present() + $2::interval)
+        ON CONFLICT DO NOTHING RETURNING due_at
+        """,
+        account_id,
+        wait,
+    )
+    return due
+
+
+async def deletion_due(connection: Connection, account_id: UUID) -> datetime | None:
+    """When the account will be deleted; None where it will not."""
+    due: datetime | None = await connection.fetchval(
+        "SELECT due_at FROM account_deletions WHERE account_id = $1", account_id
+    )
+    return due
+
+
+async def take_deletion_back(connection: Connection, account_id: UUID) -> None:
+    """The account is not to be deleted."""
+    await connection.execute("DELETE FROM account_deletions WHERE account_id = $1", account_id)
+
+
+async def count_deletions_due(connection: Connection) -> int:
+    """How many accounts are to be deleted now."""
+    count: int = await connection.fetchval("SELECT count(*) FROM account_deletions WHERE due_at <= present()")
+    return count
+
+
+async def deletions_due(connection: Connection, most: int) -> list[asyncpg.Record]:
+    """Accounts that are to be deleted now, held until the transaction ends."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT accounts.id, person_hash, login, name, language
+        FROM account_deletions JOIN accounts ON accounts.id = account_id
+        WHERE due_at <= present() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,
+        most,
+    )
+    return rows
+
+
+async def pending_of_person(connection: Connection, person_hash: str) -> list[UUID]:
+    """The bindings of a person that wait."""
+    rows = await connection.fetch(
+        "SELECT id FROM bindings WHERE person_hash = $1 AND state = 'pending' ORDER BY id", person_hash
+    )
+    return [row["id"] for row in rows]
+
+
+async def end_bindings(connection: Connection, person_hash: str) -> list[asyncpg.Record]:
+    """No child is bound to, or waits for, this person any more: all bindings of the person, with their versions."""
+    await connection.execute(
+        """
+        UPDATE bindings SET state = 'withdrawn', version = version + 1, changed_at = present()
+        WHERE person_hash = $1 AND state NOT IN ('refused', 'withdrawn', 'revoked')
+        """,
+        person_hash,
+    )
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT id, version, application_id FROM bindings WHERE person_hash = $1 ORDER BY id", person_hash
+    )
+    return rows
+
+
+async def applications_of_person(connection: Connection, person_hash: str) -> list[UUID]:
+    """The applications of a person."""
+    rows = await connection.fetch("SELECT id FROM applications WHERE person_hash = $1", person_hash)
+    return [row["id"] for row in rows]
+
+
+async def objections_of(connection: Connection, binding_ids: list[UUID]) -> list[UUID]:
+    """The objections that these guardians sent."""
+    rows = await connection.fetch("SELECT id FROM objections WHERE objector_binding_id = ANY($1)", binding_ids)
+    return [row["id"] for row in rows]
+
+
+async def delete_account(connection: Connection, account_id: UUID, contact_hashes: list[str]) -> None:
+    """The account goes with its sessions and its draft; what belongs to it otherwise goes by the database's rule."""
+    await connection.execute(
+        "DELETE FROM sessions WHERE account_id = $1 OR contact_hash = ANY($2)", account_id, contact_hashes
+    )
+    await connection.execute("DELETE FROM drafts WHERE contact_hash = ANY($1)", contact_hashes)
+    await connection.execute("DELETE FROM accounts WHERE id = $1", account_id)
+
+
+async def end_other_sessions(connection: Connection, account_id: UUID, session_id: UUID) -> None:
+    """Every session of the account but this one is over."""
+    await connection.execute("DELETE FROM sessions WHERE account_id = $1 AND id <> $2", account_id, session_id)

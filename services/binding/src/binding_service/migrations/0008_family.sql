@@ -29,3 +29,14 @@ ALTER TABLE applications ADD COLUMN erased_at timestamptz;
 CREATE INDEX applications_not_erased ON applications (submitted_at) WHERE erased_at IS NULL;
 CREATE INDEX applications_person ON applications (person_hash);
 CREATE INDEX paper_entries_answered ON paper_entries (answered_at);
+
+-- What belongs to an account goes with it, whichever of these a version before this one has made.
+ALTER TABLE IF EXISTS account_devices
+    DROP CONSTRAINT account_devices_account_id_fkey,
+    ADD CONSTRAINT account_devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts ON DELETE CASCADE;
+ALTER TABLE IF EXISTS account_notices
+    DROP CONSTRAINT account_notices_account_id_fkey,
+    ADD CONSTRAINT account_notices_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts ON DELETE CASCADE;
+ALTER TABLE IF EXISTS contact_changes
+    DROP CONSTRAINT contact_changes_account_id_fkey,
+    ADD CONSTRAINT contact_changes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts ON DELETE CASCADE;
