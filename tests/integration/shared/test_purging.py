@@ -120,7 +120,7 @@ async def test_one_process_at_a_time(database: Database, clock: Clock) -> None:
         await other.close()
     # A killed process holds the lock no longer, as soon as the database has noticed.
     async with asyncio.timeout(5):
-        while (done := await purge(database, [ATTEMPTS])) is None:
+        while (done := await purge(database, [ATTEMPTS])) is None:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.01)
     assert done.counts == {"attempts": 1, "rate_limits": 1}
     assert await purge(database, [ATTEMPTS]) is not None

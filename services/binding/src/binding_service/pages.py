@@ -51,4 +51,7 @@ def routes() -> list[Route]:
         Route("/account/password", accounts.password, methods=FORM),
         Route("/account", family.account),
         Route("/account/children/{binding_id:uuid}/objection", family.objection, methods=FORM),
+        Route("/account/data", family.data, methods=FORM),
+        Route("/account/delete", family.delete, methods=FORM),
+        Route("/account/keep", family.keep, methods=["POST"]),
     ]

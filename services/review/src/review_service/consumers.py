@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from review_service.applications import cases as applications
+from review_service.applications import forgetting
 from review_service.objections import use_cases as objections
 from review_service.papers import use_cases as papers
 from review_service.roster import use_cases as roster
@@ -23,6 +24,7 @@ from shared.events import (
     ObjectionClosed,
     PaperApplicationEntered,
     PaperApplicationRejected,
+    PersonForgotten,
     ReviewReminderDue,
     SchoolUpdated,
     TeacherUpdated,
@@ -115,3 +117,8 @@ def _subscribe_to_families(bus: Bus, review: Review) -> None:
     async def objection_closed(event: ObjectionClosed) -> None:
         """Binding says how an objection ended."""
         await once(review.database, CONSUMER, event, objections.take_closing)
+
+    @bus.consume(PersonForgotten)
+    async def person_forgotten(event: PersonForgotten) -> None:
+        """A parent's account was deleted: what is personal goes here too."""
+        await once(review.database, CONSUMER, event, partial(forgetting.forget_person, review.store))

@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from binding_service import labels
 from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
 from binding_service.doors import request_id_of
 from binding_service.drafts.domain import mask_name
-from binding_service.family import children, objections
+from binding_service.family import children, deletion, objections
+from binding_service.family import my_data as data
 from binding_service.family.domain import LONGEST_REASON
 
 if TYPE_CHECKING:
@@ -64,6 +65,18 @@ class FamilyChild(BaseModel):
     guardians: list[GuardianState]
 
 
+class Confirmation(Body):
+    """The account's password, once more."""
+
+    password: str = Field(max_length=256)
+
+
+class DeletionState(BaseModel):
+    """Whether the account will be deleted."""
+
+    due_at: datetime | None = Field(description="Until then it can be taken back; null: it stays.")
+
+
 @router.get("/account/family", summary="The account's children, bound and waiting, and their later guardians")
 async def family(binding: Parts, session: SignedIn) -> list[FamilyChild]:
     return [_child(child) for child in await children.my_children(binding, session)]
@@ -79,6 +92,30 @@ async def send_objection(
 ) -> GuardianState:
     objection_id = request_id_of(f"objections/{session.account_id}/{binding_id}", idempotency_key)
     return _guardian(await objections.object_to(binding, session, binding_id, body.reason, objection_id))
+
+
+@router.post("/account/data", summary="All that is kept about the account's person")
+async def my_data(binding: Parts, session: SignedIn, body: Confirmation) -> data.MyData:
+    """A POST, because it takes the password: what is open in a browser must not be enough for it."""
+    await deletion.confirm_by_password(binding, session, body.password)
+    return await data.my_data(binding, session)
+
+
+@router.get("/account/deletion", summary="When the account will be deleted")
+async def deletion_state(binding: Parts, session: SignedIn) -> DeletionState:
+    return DeletionState(due_at=await deletion.due_at(binding, session))
+
+
+@router.post("/account/deletion", status_code=201, summary="Ask for the account to be deleted")
+async def ask_deletion(binding: Parts, session: SignedIn, body: Confirmation) -> DeletionState:
+    """Pending applications are withdrawn at once. Asked again, the day stays."""
+    return DeletionState(due_at=await deletion.ask(binding, session, body.password))
+
+
+@router.delete("/account/deletion", status_code=204, summary="Take the deletion back")
+async def keep_account(binding: Parts, session: SignedIn) -> Response:
+    await deletion.take_back(binding, session)
+    return Response(status_code=204)
 
 
 def _child(child: Child) -> FamilyChild:

@@ -69,3 +69,9 @@ def reason_problem(reason: str) -> str | None:
     if not reason:
         return "required"
     return "reason_long" if len(reason) > LONGEST_REASON else None
+
+
+def svg_path(stroke: Sequence[tuple[int, int]]) -> str:
+    """One stroke of a signature as the ``d`` of an SVG path; a single point is a line to itself, which is a dot."""
+    points = stroke if len(stroke) > 1 else [*stroke, *stroke]
+    return "M" + " L".join(f"{x:d} {y:d}" for x, y in points)

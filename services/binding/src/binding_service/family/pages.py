@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
+from starlette.responses import Response
+
 from binding_service.doors import binding_of, request_id_of
 from binding_service.drafts import use_cases as drafts
-from binding_service.errors import BindingError, NotFoundError
-from binding_service.family import children, objections
-from binding_service.family.domain import LONGEST_REASON
+from binding_service.errors import BindingError, InvalidFieldsError, LimitedError, NotFoundError
+from binding_service.family import children, deletion, my_data, objections
+from binding_service.family.domain import LONGEST_REASON, svg_path
 from binding_service.web import form_of, messages_at, render, signed_in, to
 from shared.web.language_choice import in_language_here
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from binding_service.family.domain import Guardian
     from binding_service.logins.domain import Session
@@ -29,7 +30,13 @@ async def account(request: Request, session: Session) -> Response:
     binding = binding_of(request)
     mine = await children.my_children(binding, session)
     draft = await drafts.draft_of(binding, session)
-    return render(session, "account.html", children=mine, has_draft=bool(draft.students or draft.adding))
+    return render(
+        session,
+        "account.html",
+        children=mine,
+        has_draft=bool(draft.students or draft.adding),
+        deletion_due=await deletion.due_at(binding, session),
+    )
 
 
 @signed_in
@@ -71,3 +78,61 @@ def _objection_page(
         longest=LONGEST_REASON,
         step_form=True,
     )
+
+
+@signed_in
+async def data(request: Request, session: Session) -> Response:
+    """All that is kept about the account's person; by its password, as a file with the ID numbers whole."""
+    binding = binding_of(request)
+    everything = await my_data.my_data(binding, session)
+    refused: BindingError | None = None
+    if request.method == "POST":
+        try:
+            await deletion.confirm_by_password(binding, session, (await form_of(request)).get("password", ""))
+        except (InvalidFieldsError, LimitedError) as error:
+            refused = error
+        else:
+            return _file(everything)
+    return render(
+        session,
+        "my_data.html",
+        refused,
+        data=everything.masked(),
+        svg_path=svg_path,
+        errors=messages_at(refused, "password") if refused else {},
+    )
+
+
+def _file(everything: my_data.MyData) -> Response:
+    headers = {"content-disposition": 'attachment; filename="kinbind.json"'}
+    return Response(everything.model_dump_json(indent=2), media_type="application/json", headers=headers)
+
+
+@signed_in
+async def delete(request: Request, session: Session) -> Response:
+    """Ask for the account to be deleted: what goes, what stays and for how long; confirmed by the password."""
+    binding = binding_of(request)
+    mine = await children.my_children(binding, session)
+    refused: BindingError | None = None
+    if request.method == "POST":
+        try:
+            await deletion.ask(binding, session, (await form_of(request)).get("password", ""))
+        except (InvalidFieldsError, LimitedError) as error:
+            refused = error
+        else:
+            return to("/account")
+    return render(
+        session,
+        "delete_account.html",
+        refused,
+        children=mine,
+        days=binding.settings.deletion_days,
+        errors=messages_at(refused, "password") if refused else {},
+    )
+
+
+@signed_in
+async def keep(request: Request, session: Session) -> Response:
+    """Take the deletion back."""
+    await deletion.take_back(binding_of(request), session)
+    return to("/account")

@@ -149,6 +149,73 @@ async def close_objections(
     return rows
 
 
+# --- what is kept about a person ---
+
+
+async def account(connection: Connection, account_id: UUID) -> asyncpg.Record | None:
+    """The account, whole."""
+    return await connection.fetchrow(
+        """
+        SELECT accounts.*, due_at AS deletion_due FROM accounts LEFT JOIN account_deletions ON account_id = accounts.id
+        WHERE accounts.id = $1
+        """,
+        account_id,
+    )
+
+
+async def applications(connection: Connection, person_hash: str) -> list[asyncpg.Record]:
+    """The applications of a person, newest first, with the times at which paper forms were made."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT applications.*, paper_entries.signed_on,
+               ARRAY(SELECT made_at FROM paper_forms WHERE paper_forms.application_id = applications.id
+                     ORDER BY made_at) AS forms_made
+        FROM applications LEFT JOIN paper_entries ON paper_entries.application_id = applications.id
+        WHERE person_hash = $1 ORDER BY submitted_at DESC, applications.id
+        """,
+        person_hash,
+    )
+    return rows
+
+
+async def bindings(connection: Connection, person_hash: str) -> list[asyncpg.Record]:
+    """The bindings of a person, with the names of the children."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT bindings.*, students.name AS student_name FROM bindings JOIN students ON students.id = student_id
+        WHERE person_hash = $1 ORDER BY submitted_at, students.name, bindings.id
+        """,
+        person_hash,
+    )
+    return rows
+
+
+async def objections(connection: Connection, person_hash: str) -> list[asyncpg.Record]:
+    """The objections that a person sent."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT objections.*, students.name AS student_name
+        FROM objections JOIN bindings ON bindings.id = objector_binding_id JOIN students ON students.id = student_id
+        WHERE person_hash = $1 ORDER BY objections.submitted_at
+        """,
+        person_hash,
+    )
+    return rows
+
+
+async def sessions(connection: Connection, account_id: UUID, contact_hashes: list[str]) -> list[asyncpg.Record]:
+    """Live sessions of the account, and of logins by a code to its e-mail."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT account_id IS NOT NULL AS by_password, proven_at, expires_at FROM sessions
+        WHERE (account_id = $1 OR contact_hash = ANY($2)) AND expires_at > present() ORDER BY proven_at
+        """,
+        account_id,
+        contact_hashes,
+    )
+    return rows
+
+
 # --- the end ---
 
 #: What is left of an application is its id and number, states and times, school, class and relation: enough to

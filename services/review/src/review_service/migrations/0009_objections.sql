@@ -15,5 +15,8 @@ CREATE INDEX objections_binding ON objections (binding_id);
 CREATE INDEX objections_objector ON objections (objector_binding_id);
 CREATE INDEX objections_open ON objections (submitted_at) WHERE state = 'open';
 
--- When the parent's account was deleted: what was personal in the row is gone, and no later event brings it back.
-ALTER TABLE bindings ADD COLUMN forgotten_at timestamptz;
+-- When the parent was forgotten, because the account was deleted or all has ended long ago: what was personal in the
+-- row is gone, and no later event brings it back.
+ALTER TABLE bindings
+    ADD COLUMN forgotten_at      timestamptz,
+    ADD COLUMN ended_by_deletion boolean NOT NULL DEFAULT false; -- it was bound, or waited, until then

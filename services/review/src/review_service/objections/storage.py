@@ -69,6 +69,20 @@ async def close(
     await touch(connection, binding_id)
 
 
+async def forget(connection: Connection, objection_ids: Sequence[UUID], closed_at: datetime) -> None:
+    """Who sent these is forgotten: their texts go, also one that comes later."""
+    await connection.execute(
+        """
+        INSERT INTO objections AS known (id, state, closed_at) SELECT unnest($1::uuid[]), 'withdrawn', $2
+        ON CONFLICT (id) DO UPDATE SET reason = NULL, note = NULL,
+            state = CASE WHEN known.state = 'open' THEN 'withdrawn' ELSE known.state END,
+            closed_at = coalesce(known.closed_at, excluded.closed_at)
+        """,
+        objection_ids,
+        closed_at,
+    )
+
+
 async def touch(connection: Connection, binding_id: UUID) -> None:
     """Let open pages see that something about this application changed: the trigger counts on."""
     await connection.execute("UPDATE bindings SET change = 0 WHERE id = $1", binding_id)
