@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import structlog
 
-from shared.database import DATABASE_FAULTS
+from shared.database import COMMAND_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS, DATABASE_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -86,7 +86,7 @@ async def purge_for_ever(database: Database, purges: Sequence[Purge]) -> None:
     while True:
         try:
             await purge(database, purges)
-        except DATABASE_FAULTS as fault:
+        except (*DATABASE_FAULTS, asyncpg.PostgresError) as fault:
             log.warning("purge waits for the database", fault=type(fault).__name__)
         await asyncio.sleep(EVERY_SECONDS)
 
@@ -96,14 +96,16 @@ async def purge(database: Database, purges: Sequence[Purge], *, batch: int = BAT
 
     What the database refuses of one kind holds up no other.
     """
-    async with database.connection() as holder:
+    # Not one of the pool's, which may have a single one: the lock ends with the connection, however that ends.
+    holder = await asyncpg.connect(
+        database.dsn, timeout=CONNECT_TIMEOUT_SECONDS, command_timeout=COMMAND_TIMEOUT_SECONDS
+    )
+    try:
         if not await holder.fetchval("SELECT pg_try_advisory_lock(hashtext(current_schema()), $1)", LOCK):
             return None
-        try:
-            return await _purge(database, [*purges, *COMMON], batch)
-        finally:
-            # The pool does not clean a connection between uses.
-            await holder.execute("SELECT pg_advisory_unlock(hashtext(current_schema()), $1)", LOCK)
+        return await _purge(database, [*purges, *COMMON], batch)
+    finally:
+        holder.terminate()
 
 
 async def due(database: Database, purges: Sequence[Purge]) -> dict[str, int]:

@@ -21,7 +21,7 @@ def retention_command(make_purges: Callable[[S], Sequence[Purge]]) -> Command[S]
     """The command ``retention``, for a service's command line; ``make_purges`` says what expires there."""
 
     async def run(settings: S, arguments: Namespace) -> int:
-        database = Database(settings.database_url.get_secret_value(), pool_size=2)
+        database = Database(settings.database_url.get_secret_value(), pool_size=1)
         await database.open()
         try:
             return await _act(database, make_purges(settings), arguments)

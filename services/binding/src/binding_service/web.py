@@ -27,7 +27,7 @@ from binding_service.errors import (
     PasswordChangeDueError,
     StepMissingError,
 )
-from shared.contacts import mask_email, mask_phone
+from shared.contacts import mask_email, mask_phone, national_phone
 from shared.languages import NAMES
 from shared.web.pages import Pages
 
@@ -51,6 +51,7 @@ PAGES = Pages(
     mask_name=mask_name,
     mask_email=mask_email,
     mask_phone=mask_phone,
+    national_phone=national_phone,
 )
 #: Where the first step that is not complete is completed.
 STEP_PAGES = {
