@@ -87,6 +87,28 @@ DATA: dict[type[Event], dict[str, Any]] = {
         "oldest_days": 4,
         "for_notify": "k1.AAAA",
     },
+    events.GuardianBound: {"binding_id": ID, "language": "en", "for_notify": "k1.AAAA"},
+    events.GuardianObjected: {
+        "binding_id": ID,
+        "objector_binding_id": ID,
+        "submitted_at": MOMENT,
+        "for_review": "k1.AAAA",
+    },
+    events.ObjectionAnswered: {"decided_by": "admin-1", "for_binding": "k1.AAAA"},
+    events.ObjectionClosed: {
+        "binding_id": ID,
+        "outcome": "answered",
+        "language": "zh-TW",
+        "for_notify": "k1.AAAA",
+    },
+    events.AccountDeletionAsked: {"language": "id", "due_at": MOMENT, "for_notify": "k1.AAAA"},
+    events.PersonForgotten: {
+        "bindings": [{"id": ID, "version": 3}],
+        "application_ids": [ID],
+        "objection_ids": [],
+        "language": "vi",
+        "for_notify": "k1.AAAA",
+    },
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from playwright.sync_api import expect
 
@@ -374,6 +374,7 @@ def unbind(tour: Tour) -> None:
     head.go("/?show=ended&state=approved")
     head.press(".entry", "case-approved-administrator")
     address = head.path
+    object_to(tour, address)
     head.see(f"{address}/unbind", "unbind")
     head.fill(written="   ")
     head.press("form button", "unbind-error")
@@ -382,6 +383,23 @@ def unbind(tour: Tour) -> None:
         head.press("form button", "case-unbinding")
     head.wait_for_state("revoked")
     head.look("case-revoked")
+
+
+def object_to(tour: Tour, address: str) -> None:
+    """What a guardian sends is a row: how it comes is walked in test_account_children.py."""
+    head, binding_id = tour.administrator, UUID(address.rpartition("/")[2])
+    head.see("/objections", "objections-none")
+    tour.stack.sql(
+        "INSERT INTO review.objections (id, binding_id, objector_binding_id, submitted_at) VALUES ($1, $2, $2, now())",
+        uuid4(),
+        binding_id,
+    )
+    head.see(address, "case-objected")
+    head.see("/objections", "objections")
+    head.press("#live a", "objection")
+    head.press("#step button", "objection-error")
+    head.fill(note="已與雙方聯絡。")
+    head.press("#step button", "objection-answered")
 
 
 def hand_over(tour: Tour) -> None:

@@ -184,9 +184,24 @@ def account(parent: Parent, look: Look) -> None:
     look("sign-in")
     parent.sign_in()
     look("account")
+    own_data_of_account(parent, look)
     parent.go("/account/password")
     look("password")
     security(parent, look)
+
+
+def own_data_of_account(parent: Parent, look: Look) -> None:
+    parent.go("/account/data")
+    look("my-data")
+    parent.button("下載").click()
+    look("my-data-error")
+    parent.go("/account/delete")
+    look("delete-account")
+    parent.field("請再輸入一次密碼").fill(NEW_PASSWORD)
+    parent.button("刪除帳號").click()
+    parent.expect_heading("我的孩子")
+    look("account-deleting")
+    parent.button("取消刪除").click()
 
 
 def security(parent: Parent, look: Look) -> None:

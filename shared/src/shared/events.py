@@ -612,6 +612,155 @@ class ReviewReminderDue(Event):
     data: ReviewReminderDueData
 
 
+# --- other guardians, objections, the end of an account ---
+
+
+class GuardianToTell(Addressee):
+    """For notify: a guardian of the child, and who was bound after them. Never a contact, never an ID number."""
+
+    guardian_name_masked: str = Field(description="林○芬: who shares a child knows who that is.")
+    relation: Relation
+    relation_text: str = ""
+
+
+class GuardianBoundData(Model):
+    """Somebody was bound to a child that had a guardian already, who is told."""
+
+    binding_id: UUID = Field(description="The new guardian's.")
+    language: Language
+    for_notify: Sealed = ""
+
+
+class GuardianBound(Event):
+    """Another guardian was bound to a child. Subject: the binding of the guardian who is told."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.guardian-bound.v1"
+    type: Literal["kinbind.binding.guardian-bound.v1"]
+    data: GuardianBoundData
+
+
+class ObjectionToReview(Model):
+    """For review: what the guardian who objects says."""
+
+    reason: str
+
+
+class GuardianObjectedData(Model):
+    """A bound guardian asks the school to look at another one of the same child."""
+
+    binding_id: UUID = Field(description="Of the guardian who is objected to.")
+    objector_binding_id: UUID
+    submitted_at: AwareDatetime
+    for_review: Sealed = ""
+
+
+class GuardianObjected(Event):
+    """A guardian objected to another one. Subject: the objection."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.guardian-objected.v1"
+    type: Literal["kinbind.binding.guardian-objected.v1"]
+    data: GuardianObjectedData
+
+
+class ObjectionAnswer(Model):
+    """For binding: what the school writes to the guardian who objected."""
+
+    note: str = Field(max_length=1000)
+
+
+class ObjectionAnsweredData(Model):
+    """The school's administrator has dealt with an objection; the guardian who was objected to stays bound."""
+
+    decided_by: str = Field(description="The administrator's id in the roster.")
+    for_binding: Sealed = ""
+
+
+class ObjectionAnswered(Event):
+    """An administrator answered an objection. Subject: the objection."""
+
+    TYPE: ClassVar[str] = "kinbind.review.objection-answered.v1"
+    type: Literal["kinbind.review.objection-answered.v1"]
+    data: ObjectionAnsweredData
+
+
+class ObjectionOutcome(Addressee):
+    """For notify: who objected, and the school's note; empty where it unbound the other guardian."""
+
+    note: str = ""
+
+
+class ObjectionClosedData(Model):
+    """An objection waits for nobody any more.
+
+    ``answered``: the school has written back. ``unbound``: the other guardian is no longer bound. ``withdrawn``: who
+    objected has no account any more; nobody is written to then.
+    """
+
+    binding_id: UUID = Field(description="Of the guardian who was objected to.")
+    outcome: Literal["answered", "unbound", "withdrawn"]
+    language: Language
+    for_notify: Sealed = ""
+
+
+class ObjectionClosed(Event):
+    """An objection was closed. Subject: the objection."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.objection-closed.v1"
+    type: Literal["kinbind.binding.objection-closed.v1"]
+    data: ObjectionClosedData
+
+
+class AccountHolder(Model):
+    """For notify: whose account it is, or was."""
+
+    email: str
+    parent_name: str
+
+
+class AccountDeletionAskedData(Model):
+    """A parent asked for the account to be deleted; until then it can be taken back."""
+
+    language: Language
+    due_at: AwareDatetime
+    for_notify: Sealed = ""
+
+
+class AccountDeletionAsked(Event):
+    """The deletion of an account was asked for. Subject: the account."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.account-deletion-asked.v1"
+    type: Literal["kinbind.binding.account-deletion-asked.v1"]
+    data: AccountDeletionAskedData
+
+
+class ForgottenBinding(Model):
+    """A binding whose parent is forgotten, in the version in which it ended."""
+
+    id: UUID
+    version: int
+
+
+class PersonForgottenData(Model):
+    """What was known of a parent has been erased; whoever holds a part of it erases that too.
+
+    Ids, states and times stay. ``for_notify`` is the last letter; empty where nobody is written to.
+    """
+
+    bindings: list[ForgottenBinding]
+    application_ids: list[UUID]
+    objection_ids: list[UUID] = []
+    language: Language
+    for_notify: Sealed = ""
+
+
+class PersonForgotten(Event):
+    """A parent was forgotten: the account was deleted. Subject: the account."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.person-forgotten.v1"
+    type: Literal["kinbind.binding.person-forgotten.v1"]
+    data: PersonForgottenData
+
+
 #: Every event, and the services that hear it.
 HEARD_BY: dict[type[Event], tuple[str, ...]] = {
     CodeIssued: ("notify",),
@@ -634,5 +783,11 @@ HEARD_BY: dict[type[Event], tuple[str, ...]] = {
     UnbindingDecided: ("binding",),
     PaperApplicationEntered: ("binding",),
     ReviewReminderDue: ("notify",),
+    GuardianBound: ("notify",),
+    GuardianObjected: ("review",),
+    ObjectionAnswered: ("binding",),
+    ObjectionClosed: ("review", "notify"),
+    AccountDeletionAsked: ("notify",),
+    PersonForgotten: ("review", "notify"),
 }
 EVENTS = tuple(HEARD_BY)

@@ -86,12 +86,3 @@ async def left(connection: Connection, limits: list[tuple[Limit, str]]) -> int:
 async def forget(connection: Connection, rule: str, subject: str) -> None:
     """Begin anew for one subject: what it was counted for has come to a good end."""
     await connection.execute("DELETE FROM rate_limits WHERE rule = $1 AND subject = $2", rule, subject)
-
-
-async def purge(connection: Connection, longest: timedelta) -> int:
-    """Delete the rows whose hits all lie further back than ``longest``; how many."""
-    status = await connection.execute(
-        "DELETE FROM rate_limits WHERE coalesce(hits[cardinality(hits)], '-infinity') < present() - $1::interval",
-        longest,
-    )
-    return int(status.rpartition(" ")[2])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from shared.bus import Bus
     from shared.database import Database
+    from shared.purging import Purge
     from shared.settings import ServiceSettings
 
 #: Where in the lifespan's state an app names the function that ends its streams.
@@ -44,10 +45,10 @@ async def running(
     database: Database,
     bus: Bus,
     *workers: Callable[[], Coroutine[None, None, None]],
-    expired: Sequence[str] = (),
+    purges: Sequence[Purge] = (),
     wakes: Wakes | None = None,
 ) -> AsyncIterator[None]:
-    """The service's background: consumers, the outbox relay, the purge of ``expired`` rows and its own ``workers``.
+    """The service's background: consumers, the outbox relay, the ``purges`` of what expires and its own ``workers``.
 
     The HTTP side serves at once, and is ready when the broker and the database are. On the way out consumers stop
     first, then the relay empties what is due, then connections close. ``wakes`` are given where other parts of the
@@ -60,7 +61,7 @@ async def running(
     consuming = asyncio.create_task(bus.start())
     relaying = [asyncio.create_task(wakes.run()), asyncio.create_task(relay.run())]
     working = [asyncio.create_task(work()) for work in workers]
-    working.append(asyncio.create_task(purge_for_ever(database, expired)))
+    working.append(asyncio.create_task(purge_for_ever(database, purges)))
     tasks = [consuming, *relaying, *working]
     for task in tasks:
         task.add_done_callback(_end_with)

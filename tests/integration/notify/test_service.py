@@ -25,6 +25,7 @@ from integration.notify.world import (
     make_reminder,
     make_revocation,
     make_withdrawal,
+    of_a_family,
 )
 from notify_service import delivery
 from notify_service.app import make_app
@@ -148,8 +149,9 @@ async def test_every_kind_of_notice_has_a_name_on_the_mailbox_page(to_mailbox: S
     to_parent += [make_activity(kind) for kind in get_args(AccountActivity)]
     to_staff = [make_reminder("digest"), make_reminder("reminder"), make_reminder("escalation")]
     async with serving(to_mailbox) as client:
-        await tell(channel, *to_parent, make_revocation(), *to_staff)
-        messages = [*await mailbox(client, len(to_parent) + 1), *await mailbox(client, 3, to=TEACHER)]
+        await tell(channel, *to_parent, make_revocation(), *of_a_family(), *to_staff)
+        to_parents = await mailbox(client, len(to_parent) + 1 + len(of_a_family()))
+        messages = [*to_parents, *await mailbox(client, 3, to=TEACHER)]
         pages = [await client.get(f"/mailbox/{message['id']}") for message in messages]
 
     assert {message["kind"] for message in messages} == set(Kind)

@@ -18,6 +18,8 @@ from shared import inbox
 from shared.events import (
     AccountActivity,
     AccountActivityNoted,
+    AccountDeletionAsked,
+    AccountHolder,
     AccountOpened,
     AccountToAnnounce,
     ActivityToTell,
@@ -32,6 +34,11 @@ from shared.events import (
     CodeIssued,
     CodeToSend,
     Event,
+    GuardianBound,
+    GuardianToTell,
+    ObjectionClosed,
+    ObjectionOutcome,
+    PersonForgotten,
     ReviewerToRemind,
     ReviewReminderDue,
     SubmittedStudent,
@@ -62,6 +69,7 @@ CODE = "049497"
 REASON = "關係與簽名不符"
 LATER = datetime.now(UTC) + timedelta(hours=1)
 ADDRESSEE = {"email": PARENT, "parent_name": "王小美", "student_name": "吳大寶"}
+HOLDER = AccountHolder(email=PARENT, parent_name="王小美")
 
 
 def sample_keys(name: str) -> SealingKeys:
@@ -142,6 +150,39 @@ def make_activity(kind: AccountActivity = "new_device") -> AccountActivityNoted:
     return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=known)
 
 
+def make_guardian_bound(**data: object) -> GuardianBound:
+    """Another guardian was bound to the child."""
+    event = GuardianBound.of("binding", uuid4(), **({"binding_id": uuid4(), "language": "zh-TW"} | data))
+    who = GuardianToTell(**ADDRESSEE, guardian_name_masked="吳○明", relation="father")
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=who)
+
+
+def make_objection_closed(outcome: str = "answered", note: str = "學校已與雙方聯絡。") -> ObjectionClosed:
+    """The school has dealt with an objection."""
+    event = ObjectionClosed.of("binding", uuid4(), binding_id=uuid4(), outcome=outcome, language="zh-TW")
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=ObjectionOutcome(**ADDRESSEE, note=note))
+
+
+def make_deletion_asked() -> AccountDeletionAsked:
+    """The deletion of the account was asked for."""
+    event = AccountDeletionAsked.of("binding", uuid4(), due_at=LATER, language="zh-TW")
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=HOLDER)
+
+
+def make_forgotten(*bindings: str, **data: object) -> PersonForgotten:
+    """The account was deleted, and these bindings ended with it."""
+    ended = [{"id": id_, "version": 3} for id_ in bindings]
+    event = PersonForgotten.of(
+        "binding", uuid4(), **({"bindings": ended, "application_ids": [], "language": "zh-TW"} | data)
+    )
+    return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=HOLDER)
+
+
+def of_a_family() -> list[Event]:
+    """What concerns an account and the child's other guardians, one of each."""
+    return [make_guardian_bound(), make_objection_closed(), make_deletion_asked(), make_forgotten()]
+
+
 def in_language(event: E, language: Language) -> E:
     """The same event, about a reader of this language."""
     data: BaseModel = getattr(event, "data")  # noqa: B009 - every event has it, each of its own kind
@@ -218,6 +259,10 @@ EFFECTS: dict[type[Event], Callable[[Notify, Any, Any], Awaitable[None]]] = {
     AccountOpened: use_cases.announce_account,
     AccountActivityNoted: use_cases.tell_of_activity,
     ReviewReminderDue: use_cases.remind_reviewer,
+    GuardianBound: use_cases.tell_guardian,
+    ObjectionClosed: use_cases.tell_objection_closed,
+    AccountDeletionAsked: use_cases.confirm_deletion,
+    PersonForgotten: use_cases.forget_person,
 }
 
 

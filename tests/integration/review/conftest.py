@@ -16,8 +16,10 @@ from review_service.accounts import staff
 from review_service.accounts.staff import NewAccount
 from review_service.app import make_app
 from review_service.applications import cases as applications
+from review_service.applications import forgetting
 from review_service.applications.storage import refresh, waiting_students
 from review_service.context import OPERATOR, Review, Teacher
+from review_service.objections import use_cases as objections
 from review_service.roster import use_cases as roster
 from review_service.settings import Settings
 from shared import events
@@ -125,6 +127,9 @@ class Binding:
             events.TeacherUpdated.TYPE: partial(roster.learn_teacher, self.review),
             events.ClassRosterUpdated.TYPE: partial(roster.learn_class_roster, self.review),
             events.BindingSubmitted.TYPE: partial(applications.take_submission, self.review),
+            events.GuardianObjected.TYPE: partial(objections.take_objection, self.review),
+            events.ObjectionClosed.TYPE: objections.take_closing,
+            events.PersonForgotten.TYPE: partial(forgetting.forget_person, self.review.store),
         }
         return await once(self.review.database, "review", event, effects.get(event.type, applications.take_settlement))
 
@@ -209,6 +214,23 @@ class Binding:
         binding_id = await self.submit(**overrides)
         await self.end(events.BindingApproved, binding_id)
         return binding_id
+
+    def objection(self, binding_id: UUID, by: UUID | None = None, reason: str = "我不認識這個人") -> Event:
+        """A guardian objects to another one."""
+        event = events.GuardianObjected.of(
+            "binding",
+            uuid4(),
+            binding_id=binding_id,
+            objector_binding_id=by or uuid4(),
+            submitted_at="2026-11-22T08:00:00Z",
+        )
+        return event.sealed(self.review.from_binding, for_review=events.ObjectionToReview(reason=reason))
+
+    async def object_to(self, binding_id: UUID, by: UUID | None = None, reason: str = "我不認識這個人") -> UUID:
+        """The same, heard; the objection's id."""
+        event = self.objection(binding_id, by, reason)
+        await self.tell(event)
+        return UUID(event.subject)
 
     async def tell_students(self, class_id: str, students: dict[str, str], **overrides: object) -> None:
         """Who is in a class by the roster: name by id."""

@@ -116,6 +116,9 @@ TABLE: dict[str, Asked] = {
     "/paper": Asked(ADMINISTRATORS),
     "/paper/new": Asked(ADMINISTRATORS, (303, 403, 403, 403, 422, 422)),
     "/paper/{id:uuid}": Asked(ONE_SCHOOLS, (303, 403, 403, 403, 422, 404)),
+    # What a guardian objected to another one of ST-2.
+    "/objections": Asked(ADMINISTRATORS),
+    "/objections/{id:uuid}": Asked(ONE_SCHOOLS, ONE_SCHOOLS_AND_ON, {"note": "已查明"}, shows=True),
     "/audit": Asked(ADMINISTRATORS),
     "/audit/export": Asked(ADMINISTRATORS_AND_ON, ADMINISTRATORS),
 }
@@ -127,6 +130,7 @@ MAY_CHANGE = {
     "/applications/{id:uuid}/unbind": {"administrator"},
     "/approve": {"teacher", "substitute", "administrator"},
     "/undo/{batch:uuid}": {"teacher"},
+    "/objections/{id:uuid}": {"administrator"},
 }
 
 
@@ -138,6 +142,7 @@ class School:
     bound: UUID
     batch: UUID
     entry: UUID
+    objection: UUID
     substitution: UUID
     #: Of who is on the staff, a class, a student: by the first part of the address.
     names: dict[str, str]
@@ -145,7 +150,8 @@ class School:
     def address(self, path: str) -> str:
         """A route's address, with ids of this school."""
         room = path.split("/")[1]
-        id_ = self.entry if room == "paper" else self.bound if TABLE[path].of == "bound" else self.waiting
+        own = {"paper": self.entry, "objections": self.objection}
+        id_ = own.get(room) or (self.bound if TABLE[path].of == "bound" else self.waiting)
         values = {
             "{id:uuid}": id_,
             "{id}": self.names.get(room, ""),
@@ -179,6 +185,7 @@ async def school(binding: Binding, query: Query) -> School:
     waiting = await binding.submit(document_hash=HASH, application_number="20261124-7K3FQ9")
     bound, held = await binding.bind(student_id="ST-2"), await binding.submit(student_id="ST-3")
     batch, entry = uuid4(), uuid4()
+    objection = await binding.object_to(bound)
     await binding.tell_students("C-1", {"ST-1": NAME})
     await query(
         "INSERT INTO paper_entries (id, school_id, student_id, entered_by, state)"
@@ -192,7 +199,7 @@ async def school(binding: Binding, query: Query) -> School:
         held,
         batch,
     )
-    return School(waiting, bound, batch, entry, substitute["id"], NAMES)
+    return School(waiting, bound, batch, entry, objection, substitute["id"], NAMES)
 
 
 async def ask(browser: AsyncClient, method: str, school: School, path: str) -> tuple[int, str]:
@@ -262,7 +269,7 @@ async def test_who_may_change_something_by_post_does(school: School, visit: Visi
 async def test_an_id_that_nobody_has_is_answered_like_another_schools(visit: Visit, school: School, role: str):
     assert school
     nobodys = dict.fromkeys(NAMES, "X-1")
-    unknown = School(uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), nobodys)
+    unknown = School(uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), nobodys)
     browser = await visit(TEACHERS.get(role, ""))
     for path, asked in TABLE.items():
         for method, answers in (("GET", asked.get), ("POST", asked.post)):

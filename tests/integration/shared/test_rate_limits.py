@@ -84,12 +84,3 @@ async def test_a_forgotten_subject_begins_anew(database: Database) -> None:
     async with database.transaction() as connection:
         await rate_limits.forget(connection, HOURLY.rule, "somebody")
     assert await hit(database, HOURLY) is None
-
-
-async def test_what_no_longer_counts_is_purged(database: Database, clock: Clock) -> None:
-    await hit(database, HOURLY, subject="long ago")
-    await clock.shift(timedelta(hours=2))
-    await hit(database, HOURLY, subject="just now")
-    async with database.transaction() as connection:
-        assert await rate_limits.purge(connection, timedelta(hours=1)) == 1
-        assert await connection.fetchval("SELECT array_agg(subject) FROM rate_limits") == ["just now"]

@@ -47,6 +47,12 @@ def make_values(**overrides: object) -> dict[str, Any]:
         "system": "Android",
         "now_masked": "me***@example.org",
         "not_me_token": "w1kD0fz",
+        "guardian_name_masked": "吳○明",
+        "relation": "paternal_grandfather",
+        "relation_text": "",
+        "outcome": "answered",
+        "note": "學校已與雙方聯絡。",
+        "due": datetime(2026, 12, 24, 2, 30, tzinfo=UTC),
     } | overrides
 
 
@@ -59,6 +65,8 @@ def make_foreign_values() -> dict[str, Any]:
         reason="The signature is\nsomebody else's.",
         name="Ms Chen",
         classes=[WaitingClass(class_name="5-1", waiting=3)],
+        guardian_name_masked="W○g",
+        note="We have asked them both.",
     )
 
 

@@ -38,6 +38,12 @@ def test_binding_has_the_last_word_on_where_an_application_stands(state: str, ou
     assert domain.standing(state, outcome) is expected
 
 
+def test_what_ended_with_the_account_is_told_from_what_was_withdrawn():
+    assert domain.standing("withdrawn", None, is_deleted=True) is domain.Standing.DELETED
+    assert domain.standing("withdrawn", None) is domain.Standing.WITHDRAWN
+    assert domain.standing("refused", "refuse", is_deleted=True) is domain.Standing.REFUSED
+
+
 @pytest.mark.parametrize(
     ("picked", "written", "expected"),
     [

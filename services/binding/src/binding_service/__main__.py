@@ -1,4 +1,4 @@
-"""``binding-service serve | migrate | roster | bindings``."""
+"""``binding-service serve | migrate | roster | bindings | retention``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING
 
 from binding_service.app import make_app, make_keys
 from binding_service.applications.commands import bindings_command
+from binding_service.retention import make_purges
 from binding_service.roster.commands import roster_command
 from binding_service.roster.importing import Roster
 from binding_service.settings import Settings
 from shared.database import Database
+from shared.retention import retention_command
 from shared.service import run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from binding_service.roster.domain import Choices
+    from shared.purging import Purge
 
 
 def main() -> int:
     """Run the command line; the exit code."""
-    commands = [roster_command(make_roster, choices), bindings_command(make_roster)]
+    commands = [
+        roster_command(make_roster, choices),
+        bindings_command(make_roster),
+        retention_command(make_purges_of),
+    ]
     return run("binding_service", Settings, make_app, commands)
 
 
@@ -32,6 +41,11 @@ def make_roster(settings: Settings) -> Roster:
     """What an import or a replay works with. Raises SettingsError."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     return Roster(database, make_keys(settings))
+
+
+def make_purges_of(settings: Settings) -> Sequence[Purge]:
+    """What the purge works with. Raises SettingsError."""
+    return make_purges(settings, make_keys(settings))
 
 
 if __name__ == "__main__":

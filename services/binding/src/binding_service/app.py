@@ -13,11 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from binding_service import api, consumers, pages, web
-from binding_service.accounts import storage as account_storage
 from binding_service.api_parts import Problem, problem
 from binding_service.applications.watching import progress_states
 from binding_service.context import Binding, Keys
-from binding_service.drafts import storage as draft_storage
 from binding_service.errors import (
     BindingError,
     InternalError,
@@ -28,8 +26,8 @@ from binding_service.errors import (
     ServiceAwayError,
     TooLargeError,
 )
-from binding_service.logins import storage as login_storage
 from binding_service.paper.form import PaperForm
+from binding_service.retention import make_purges
 from binding_service.roster import api as roster_api
 from binding_service.roster import tokens
 from binding_service.roster.importing import Roster
@@ -76,11 +74,11 @@ def make_app(settings: Settings) -> FastAPI:
     binding = Binding(settings, database, make_keys(settings), requester, Passwords(), PaperForm(settings.font_paths))
     consumers.subscribe(bus, binding)
     pushes = make_pushes(settings, database, binding.keys)
-    expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED, *account_storage.EXPIRED)
+    purges = make_purges(settings, binding.keys)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        async with running(database, bus, watching.run, pushes.run, expired=expired, wakes=wakes):
+        async with running(database, bus, watching.run, pushes.run, purges=purges, wakes=wakes):
             yield {ON_STOP: watching.stop}
 
     app = FastAPI(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from binding_service.applications.decisions import apply_decision, apply_unbinding
 from binding_service.applications.paper_entries import enter
+from binding_service.family.objections import apply_answer
 from shared.events import (
     AccountActivityNoted,
     AccountOpened,
@@ -21,6 +22,10 @@ from shared.events import (
     ClassRosterUpdated,
     ClassUpdated,
     DecisionMade,
+    GuardianBound,
+    GuardianObjected,
+    ObjectionAnswered,
+    ObjectionClosed,
     PaperApplicationEntered,
     PaperApplicationRejected,
     SchoolUpdated,
@@ -48,6 +53,9 @@ def subscribe(bus: Bus, binding: Binding) -> None:
         PaperApplicationRejected,
         AccountOpened,
         AccountActivityNoted,
+        GuardianBound,
+        GuardianObjected,
+        ObjectionClosed,
         SchoolUpdated,
         ClassUpdated,
         ClassRosterUpdated,
@@ -63,6 +71,11 @@ def subscribe(bus: Bus, binding: Binding) -> None:
     async def on_unbinding_decided(event: UnbindingDecided) -> None:
         """End a binding, or tell again what stands instead."""
         await once(binding.database, "unbindings", event, partial(apply_unbinding, binding))
+
+    @bus.consume(ObjectionAnswered)
+    async def on_objection_answered(event: ObjectionAnswered) -> None:
+        """Close an objection, and tell who sent it."""
+        await once(binding.database, "objections", event, partial(apply_answer, binding))
 
     @bus.consume(PaperApplicationEntered)
     async def on_paper_application_entered(event: PaperApplicationEntered) -> None:

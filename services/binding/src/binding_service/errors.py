@@ -199,6 +199,13 @@ class NotPendingError(BindingError):
     status = 409
 
 
+class ObjectionOpenError(BindingError):
+    """The school has not dealt yet with what this guardian sent before."""
+
+    code = "objection_open"
+    status = 409
+
+
 class WrongCredentialsError(BindingError):
     """Login and password do not belong together. Nobody is told which of them is wrong."""
 

@@ -24,6 +24,7 @@ MESSAGES = {
     "statement_changed": marked("聲明內容已更新，請重新閱讀並同意。"),
     "email_taken": marked("此電子信箱已是另一位家長的登入帳號，請改用其他信箱。"),
     "not_pending": marked("這筆申請已經處理完成，無法取消。"),
+    "objection_open": marked("您已經送出異議，學校正在處理。"),
     "wrong_credentials": marked("帳號或密碼不正確。"),
     "wrong_password": marked("目前的密碼不正確。"),
     "required.current": marked("請輸入目前的密碼。"),
@@ -46,6 +47,8 @@ MESSAGES = {
     "required.email": marked("請填寫電子信箱。"),
     "required.phone": marked("請填寫電話號碼。"),
     "required.national_id": marked("請填寫學生的身分證字號。"),
+    "required.reason": marked("請說明原因。"),
+    "reason_long": marked("最多 {limit} 個字，請精簡後再送出。"),
     "required.parent_id": marked("請填寫家長的身分證字號。"),
     "choose.channel": marked("請選擇驗證碼要寄到哪裡。"),
     "choose.relation": marked("請選擇您與學生的關係。"),
@@ -61,6 +64,9 @@ MESSAGES = {
     "bad_hash": marked("請輸入申請書上 64 個字的雜湊值，或選擇申請書的 PDF 檔案。"),
     "relation_text": marked("請填寫您與學生的關係（40 字以內）。"),
     "bad_name": marked("請填寫姓名（50 字以內）。"),
+    "not_account_holder": marked(
+        "您已用家長帳號登入，只能由帳號本人申請。要替其他家長申請，請先登出，再用驗證碼登入。"
+    ),
     "already_in_draft": marked("這位學生已經在名單中。"),
     "too_many_students": marked("一次最多申請 {limit} 位學生。"),
     "consent_required": marked("請先閱讀聲明，並勾選同意。"),

@@ -13,6 +13,7 @@ from binding_service.accounts import contact_pages as contacts
 from binding_service.accounts import pages as accounts
 from binding_service.applications import pages as applications
 from binding_service.drafts import pages as drafts
+from binding_service.family import pages as family
 from binding_service.logins import pages as logins
 from shared.web.language_choice import choose_language
 
@@ -59,5 +60,9 @@ def routes() -> list[Route]:
         *(Route(f"/account/contacts/{field}/code", contacts.code, methods=FORM) for field in CONTACTS),
         Route("/account/not-me", contacts.this_was_not_me, methods=FORM),
         Route("/.well-known/change-password", accounts.change_password_address),
-        Route("/account", accounts.account),
+        Route("/account", family.account),
+        Route("/account/children/{binding_id:uuid}/objection", family.objection, methods=FORM),
+        Route("/account/data", family.data, methods=FORM),
+        Route("/account/delete", family.delete, methods=FORM),
+        Route("/account/keep", family.keep, methods=["POST"]),
     ]

@@ -106,6 +106,23 @@ class Settings(ServiceSettings):
         description="Who may send a roster over HTTP: name:SHA-256 of the token, with commas; made by `roster token`.",
     )
     roster_push_megabytes: int = Field(default=200, ge=1, description="Size of a roster's zip file sent over HTTP.")
+    objections_per_account_day: int = Field(
+        default=5, ge=1, description="Objections to other guardians that one account may send in any day."
+    )
+    deletion_days: int = Field(
+        default=14,
+        ge=1,
+        description="Days after which an account that was asked to be deleted is; until then it isn't.",
+    )
+    retain_drafts_days: int = Field(default=30, ge=1, description="Days for which a half-filled application is kept.")
+    retain_closed_days: int = Field(
+        default=180,
+        ge=30,
+        description="Days after which a refused, withdrawn or unbound application loses its personal data.",
+    )
+    retain_paper_entries_days: int = Field(
+        default=90, ge=1, description="Days for which it is known why an entry from paper could not be taken."
+    )
     font_paths: list[Path] = Field(
         default=[DEBIAN_FONTS / folder for folder in FONT_FOLDERS],
         description="Folders with the fonts of the paper form, as JSON. Without them it answers 503.",

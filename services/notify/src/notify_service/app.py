@@ -13,6 +13,7 @@ from notify_service.delivery import Delivery
 from notify_service.mailbox import Mailbox
 from notify_service.notices import Notices
 from notify_service.pages import mailbox_routes
+from notify_service.retention import make_purges
 from notify_service.smtp import Smtp
 from notify_service.use_cases import Notify
 from shared.bus import Bus
@@ -55,7 +56,7 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(database, bus, delivery.run):
+        async with running(database, bus, delivery.run, purges=make_purges(settings)):
             yield
 
     routes: list[BaseRoute] = [*health_routes("notify_service", database, bus)]

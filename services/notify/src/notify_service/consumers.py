@@ -9,6 +9,7 @@ from notify_service import use_cases
 from shared import inbox
 from shared.events import (
     AccountActivityNoted,
+    AccountDeletionAsked,
     AccountOpened,
     ApplicationSubmitted,
     BindingApproved,
@@ -17,6 +18,9 @@ from shared.events import (
     BindingWithdrawn,
     CodeIssued,
     Event,
+    GuardianBound,
+    ObjectionClosed,
+    PersonForgotten,
     ReviewReminderDue,
 )
 
@@ -36,6 +40,7 @@ def subscribe(bus: Bus, notify: Notify, wake: Callable[[], None]) -> None:
     """Attach notify's consumers to the bus; ``wake`` is called when a message may have been queued."""
     _subscribe_to_steps(bus, notify, wake)
     _subscribe_to_endings(bus, notify, wake)
+    _subscribe_to_family(bus, notify, wake)
 
 
 async def _queue(
@@ -96,3 +101,27 @@ def _subscribe_to_endings(bus: Bus, notify: Notify, wake: Callable[[], None]) ->
     async def binding_revoked(event: BindingRevoked) -> None:
         """Tell the parent that the school has ended it, and why."""
         await _queue(notify, wake, event, use_cases.tell_revocation)
+
+
+def _subscribe_to_family(bus: Bus, notify: Notify, wake: Callable[[], None]) -> None:
+    """What concerns an account and the child's other guardians."""
+
+    @bus.consume(GuardianBound)
+    async def guardian_bound(event: GuardianBound) -> None:
+        """Tell a guardian that another one was bound to the child."""
+        await _queue(notify, wake, event, use_cases.tell_guardian)
+
+    @bus.consume(ObjectionClosed)
+    async def objection_closed(event: ObjectionClosed) -> None:
+        """Tell who objected that the school has dealt with it."""
+        await _queue(notify, wake, event, use_cases.tell_objection_closed)
+
+    @bus.consume(AccountDeletionAsked)
+    async def account_deletion_asked(event: AccountDeletionAsked) -> None:
+        """Tell when an account will be deleted, and how to take that back."""
+        await _queue(notify, wake, event, use_cases.confirm_deletion)
+
+    @bus.consume(PersonForgotten)
+    async def person_forgotten(event: PersonForgotten) -> None:
+        """Send a former account's holder nothing more but that it is gone."""
+        await _queue(notify, wake, event, use_cases.forget_person)

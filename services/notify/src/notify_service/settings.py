@@ -39,6 +39,13 @@ class Settings(ServiceSettings):
     )
     concurrency: int = Field(default=8, ge=1, description="Messages being sent at once by one process.")
 
+    retain_messages_days: int = Field(
+        default=400,
+        ge=90,
+        description="Days for which the fate of a message is kept; for so long the same notice is not sent twice.",
+    )
+    retain_mailbox_days: int = Field(default=30, ge=1, description="Days for which the development mailbox keeps mail.")
+
     smtp_host: str = Field(
         default="", description="Mail server. Empty: mail goes to the development mailbox; refused in production."
     )

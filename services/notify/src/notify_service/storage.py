@@ -62,6 +62,17 @@ async def drop_expired(connection: Connection) -> list[asyncpg.Record]:
     return rows
 
 
+async def drop_about(connection: Connection, subjects: list[str]) -> None:
+    """Drop what waits to be sent about these; a message that is being sent right now is left to its sender."""
+    await connection.execute(
+        """
+        UPDATE messages SET state = 'dropped', letter = NULL, claimed = false, settled_at = present()
+        WHERE state = 'waiting' AND split_part(cause, ':', 1) = ANY($1) AND (NOT claimed OR due_at <= present())
+        """,
+        subjects,
+    )
+
+
 async def claim_due(connection: Connection, most: int, lease: timedelta) -> list[asyncpg.Record]:
     """Claim messages that are due: for the time of the lease nobody else gets them.
 

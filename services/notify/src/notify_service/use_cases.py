@@ -21,12 +21,15 @@ from notify_service.errors import DeliveryError, RefusedForGoodError
 from notify_service.providers import Letter, Message
 from shared.database import DATABASE_FAULTS
 from shared.events import (
+    AccountHolder,
     AccountToAnnounce,
     ActivityToTell,
     Addressee,
     AddresseeWithReason,
     ApplicationToAcknowledge,
     CodeToSend,
+    GuardianToTell,
+    ObjectionOutcome,
     ReviewerToRemind,
 )
 from shared.logs import start_correlation
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from shared.database import Connection, Database
     from shared.events import (
         AccountActivityNoted,
+        AccountDeletionAsked,
         AccountOpened,
         ApplicationSubmitted,
         BindingApproved,
@@ -53,6 +57,9 @@ if TYPE_CHECKING:
         Channel,
         CodeIssued,
         Event,
+        GuardianBound,
+        ObjectionClosed,
+        PersonForgotten,
         ReviewReminderDue,
     )
     from shared.sealing import SealingKeys
@@ -144,6 +151,46 @@ async def tell_withdrawal(notify: Notify, connection: Connection, event: Binding
 async def tell_revocation(notify: Notify, connection: Connection, event: BindingRevoked) -> None:
     """No longer bound: the school's reason, and what that means."""
     await _tell(notify, connection, event, Kind.REVOKED, AddresseeWithReason)
+
+
+async def tell_guardian(notify: Notify, connection: Connection, event: GuardianBound) -> None:
+    """Another guardian was bound to the child: who, and how to object to the school."""
+    known = notify.from_binding.unseal_model(GuardianToTell, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(Kind.GUARDIAN_BOUND, known.email, event.data.language, **known.model_dump())
+    draft = Draft(Kind.GUARDIAN_BOUND, f"{event.subject}:{event.data.binding_id}", letter)
+    await _queue(notify, connection, event, draft)
+
+
+async def tell_objection_closed(notify: Notify, connection: Connection, event: ObjectionClosed) -> None:
+    """The school has dealt with an objection. Who has no account any more is not written to."""
+    if event.data.outcome == "withdrawn":
+        return
+    known = notify.from_binding.unseal_model(ObjectionOutcome, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(
+        Kind.OBJECTION_CLOSED, known.email, event.data.language, outcome=event.data.outcome, **known.model_dump()
+    )
+    await _queue(notify, connection, event, Draft(Kind.OBJECTION_CLOSED, event.subject, letter))
+
+
+async def confirm_deletion(notify: Notify, connection: Connection, event: AccountDeletionAsked) -> None:
+    """An account is to be deleted: when, and how that is taken back. One for each day that was set."""
+    known = notify.from_binding.unseal_model(AccountHolder, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(
+        Kind.DELETION_ASKED, known.email, event.data.language, **known.model_dump(), due=event.data.due_at
+    )
+    cause = f"{event.subject}:{event.data.due_at.isoformat()}"
+    await _queue(notify, connection, event, Draft(Kind.DELETION_ASKED, cause, letter))
+
+
+async def forget_person(notify: Notify, connection: Connection, event: PersonForgotten) -> None:
+    """Drop what still waits to be sent to somebody whose account is gone; then the last letter, where there is one."""
+    ids = [bound.id for bound in event.data.bindings] + event.data.application_ids + event.data.objection_ids
+    await storage.drop_about(connection, [event.subject, *map(str, ids)])
+    if not event.data.for_notify:
+        return
+    known = notify.from_binding.unseal_model(AccountHolder, event.data.for_notify, event.place("for_notify"))
+    letter = notify.notices.mail(Kind.ACCOUNT_DELETED, known.email, event.data.language, **known.model_dump())
+    await _queue(notify, connection, event, Draft(Kind.ACCOUNT_DELETED, event.subject, letter))
 
 
 async def announce_account(notify: Notify, connection: Connection, event: AccountOpened) -> None:

@@ -1,17 +1,19 @@
-"""``otp-service serve | migrate``."""
+"""``otp-service serve | migrate | retention``."""
 
 from __future__ import annotations
 
 import sys
 
 from otp_service.app import make_app
+from otp_service.retention import PURGES
 from otp_service.settings import Settings
+from shared.retention import retention_command
 from shared.service import run
 
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return run("otp_service", Settings, make_app)
+    return run("otp_service", Settings, make_app, [retention_command(lambda _: PURGES)])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``review-service serve | migrate | account | audit``."""
+"""``review-service serve | migrate | account | audit | retention``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import sys
 from review_service.accounts.commands import account_command
 from review_service.app import make_app, make_review
 from review_service.audit.commands import audit_command
+from review_service.retention import make_purges
 from review_service.settings import Settings
+from shared.retention import retention_command
 from shared.service import run
 
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return run("review_service", Settings, make_app, [account_command(make_review), audit_command(make_review)])
+    commands = [account_command(make_review), audit_command(make_review), retention_command(make_purges)]
+    return run("review_service", Settings, make_app, commands)
 
 
 if __name__ == "__main__":

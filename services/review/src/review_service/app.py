@@ -10,13 +10,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from review_service import consumers, pages, web
-from review_service.accounts import storage as account_storage
 from review_service.accounts.provider import Client, Provider
 from review_service.applications.decisions import let_leave_for_ever
 from review_service.applications.live import make_watching
 from review_service.context import Review
-from review_service.papers import storage as paper_storage
 from review_service.reminders.use_cases import remind_for_ever
+from review_service.retention import make_purges
 from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
@@ -49,12 +48,12 @@ def make_app(settings: Settings) -> Starlette:
     watching = make_watching(review, wakes)
     consumers.subscribe(bus, review)
 
-    expired = (*account_storage.EXPIRED, *paper_storage.EXPIRED)
+    purges = make_purges(settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         workers = (partial(let_leave_for_ever, review, wakes), watching.run, partial(remind_for_ever, review))
-        async with running(review.database, bus, *workers, expired=expired, wakes=wakes):
+        async with running(review.database, bus, *workers, purges=purges, wakes=wakes):
             yield {ON_STOP: watching.stop}
 
     app = Starlette(

@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from review_service.applications import cases as applications
+from review_service.applications import forgetting
+from review_service.objections import use_cases as objections
 from review_service.papers import use_cases as papers
 from review_service.roster import use_cases as roster
 from shared.events import (
@@ -19,8 +21,12 @@ from shared.events import (
     ClassRosterUpdated,
     ClassUpdated,
     DecisionMade,
+    GuardianObjected,
+    ObjectionAnswered,
+    ObjectionClosed,
     PaperApplicationEntered,
     PaperApplicationRejected,
+    PersonForgotten,
     ReviewReminderDue,
     SchoolUpdated,
     TeacherUpdated,
@@ -38,9 +44,10 @@ CONSUMER = "review"
 
 def subscribe(bus: Bus, review: Review) -> None:
     """Attach review's ears to the bus."""
-    bus.publishes(DecisionMade, UnbindingDecided, PaperApplicationEntered, ReviewReminderDue)
+    bus.publishes(DecisionMade, UnbindingDecided, PaperApplicationEntered, ReviewReminderDue, ObjectionAnswered)
     _subscribe_to_roster(bus, review)
     _subscribe_to_applications(bus, review)
+    _subscribe_to_families(bus, review)
 
 
 def _subscribe_to_roster(bus: Bus, review: Review) -> None:
@@ -110,3 +117,20 @@ def _subscribe_to_applications(bus: Bus, review: Review) -> None:
     async def binding_withdrawn(event: BindingWithdrawn) -> None:
         """The parent withdrew."""
         await once(review.database, CONSUMER, event, applications.take_settlement)
+
+
+def _subscribe_to_families(bus: Bus, review: Review) -> None:
+    @bus.consume(GuardianObjected)
+    async def guardian_objected(event: GuardianObjected) -> None:
+        """A guardian asks the school to look at another one."""
+        await once(review.database, CONSUMER, event, partial(objections.take_objection, review))
+
+    @bus.consume(ObjectionClosed)
+    async def objection_closed(event: ObjectionClosed) -> None:
+        """Binding says how an objection ended."""
+        await once(review.database, CONSUMER, event, objections.take_closing)
+
+    @bus.consume(PersonForgotten)
+    async def person_forgotten(event: PersonForgotten) -> None:
+        """A parent's account was deleted: what is personal goes here too."""
+        await once(review.database, CONSUMER, event, partial(forgetting.forget_person, review.store))

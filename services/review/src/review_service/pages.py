@@ -16,6 +16,7 @@ from review_service.applications import decision_pages, reason_pages
 from review_service.applications import pages as applications
 from review_service.audit import pages as audit
 from review_service.classes import pages as classes
+from review_service.objections import pages as objections
 from review_service.papers import pages as papers
 from review_service.words import LANGUAGES
 from shared.web.language_choice import choose_language
@@ -34,6 +35,7 @@ def routes() -> list[Route]:
         *decision_pages.routes(),
         *reason_pages.routes(),
         *papers.routes(),
+        *objections.routes(),
         *audit.routes(),
         *classes.routes(),
     ]

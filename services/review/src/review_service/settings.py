@@ -102,6 +102,11 @@ class Settings(ServiceSettings):
     escalate_after_days: int = Field(
         default=7, ge=0, description="Days that it waits until the school's administrators are told, once; 0: never."
     )
+    retain_closed_days: int = Field(
+        default=365,
+        ge=30,
+        description="Days after which a refused, withdrawn or unbound application loses its personal data.",
+    )
     digest_hour: Annotated[int | None, BeforeValidator(_hour)] = Field(
         default=7, ge=0, le=23, description="When reviewers are told daily what waits, in Taipei; empty or none: never."
     )

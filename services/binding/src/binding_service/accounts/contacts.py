@@ -254,4 +254,4 @@ async def tell_again(binding: Binding, connection: Connection, account: asyncpg.
     """Who decides on the person's applications sees how the parent is reached now."""
     waiting = await storage.pending_bindings(connection, accounts.person_hashes(binding, account))
     if waiting:
-        await outbox.record(connection, *await submitted(binding, connection, waiting))
+        await outbox.record(connection, *await submitted(binding.keys, connection, waiting))

@@ -119,12 +119,6 @@ async def password(request: Request, session: Session) -> Response:
 
 
 @signed_in
-async def account(request: Request, session: Session) -> Response:
-    """The account's children."""
-    return render(session, "account.html", children=await accounts.children(binding_of(request), session))
-
-
-@signed_in
 async def security(request: Request, session: Session) -> Response:
     """登入與安全: password, contacts, and where the account is signed in."""
     places = await sessions.places(binding_of(request), session)

@@ -66,12 +66,12 @@ class SignInTries:
             await rate_limits.forget(connection, limit.rule, subject)
 
 
-async def count_current_password(binding: Binding, account_id: UUID) -> None:
-    """Count that the password is asked again of who is signed in. Raises LimitedError."""
+async def count_current_password(binding: Binding, account_id: UUID, field: str) -> None:
+    """Count that the password is asked again of who is signed in. Raises LimitedError at ``field``."""
     limit = Limit("current-password", binding.settings.sign_in_per_browser_hour, HOUR)
     async with binding.database.transaction() as connection:
         wait = await rate_limits.hit(connection, [(limit, binding.keys.hashes.digest("account", str(account_id)))])
-    refuse_to_wait(wait, field="current")
+    refuse_to_wait(wait, field)
 
 
 def refuse_to_wait(wait: timedelta | None, field: str | None = None) -> None:

@@ -186,13 +186,15 @@ async def hold(connection: Connection, account_id: UUID, session: Session) -> as
     return account
 
 
-async def check_current_password(binding: Binding, account: asyncpg.Record, current: str) -> None:
-    """Ask who is signed in for the password again. Raises InvalidFieldsError and LimitedError at ``current``."""
+async def check_current_password(
+    binding: Binding, account: asyncpg.Record, current: str, *, field: str = "current"
+) -> None:
+    """Ask who is signed in for the password again. Raises InvalidFieldsError and LimitedError at ``field``."""
     if not current:
-        raise InvalidFieldsError({"current": "required"})
-    await count_current_password(binding, account["id"])
+        raise InvalidFieldsError({field: "required"})
+    await count_current_password(binding, account["id"], field)
     if not await binding.passwords.verify(account["password_hash"], current):
-        raise InvalidFieldsError({"current": "wrong_password"})
+        raise InvalidFieldsError({field: "wrong_password"})
 
 
 def login_hashes(binding: Binding, account: asyncpg.Record) -> list[str]:

@@ -11,6 +11,7 @@ from binding_service.accounts import use_cases as accounts
 from binding_service.applications import facts, storage
 from binding_service.applications.submissions import submitted
 from binding_service.drafts.use_cases import person_hashes
+from binding_service.family import objections, telling
 from shared import outbox
 from shared.events import DecisionReason
 
@@ -33,9 +34,12 @@ async def apply_decision(binding: Binding, connection: Connection, event: Decisi
 
     Three decisions are not applied: on a binding that no longer waits, on what was told before the child moved, and by
     a teacher who is the parent, about which review may not have known. What stands is told again then, and review
-    follows that. Raises UnknownBindingError.
+    follows that. Of a binding whose parent was forgotten there is nothing more to tell. Raises UnknownBindingError.
     """
     applicant = await _applicant(connection, event)
+    if applicant["erased_at"] is not None:
+        log.info("decision not applied: erased", binding=event.subject)
+        return
     if event.data.version is not None and event.data.version != applicant["version"]:
         moved = False
     elif await _is_parent(binding, connection, applicant, event.data.decided_by):
@@ -55,8 +59,13 @@ async def apply_unbinding(binding: Binding, connection: Connection, event: Unbin
     Any other stays as it is, and its present state is told again. Raises UnknownBindingError.
     """
     applicant = await _applicant(connection, event)
+    if applicant["erased_at"] is not None:
+        log.info("unbinding not applied: erased", binding=event.subject)
+        return
     sealed = _sealed_reason(binding, applicant["binding_id"], event)
     moved = await storage.revoke(connection, applicant["binding_id"], sealed, event.data.decided_by)
+    if moved:
+        await telling.close_about(binding.keys, connection, applicant["binding_id"])
     state = await _tell_state(binding, connection, applicant["binding_id"], is_news=moved)
     log.info("unbinding applied" if moved else "unbinding not applied", binding=event.subject, state=state)
 
@@ -79,6 +88,7 @@ async def _approve(binding: Binding, connection: Connection, applicant: asyncpg.
     if not await storage.end_pending(connection, binding_id, "approved", None, event.data.decided_by):
         return False
     await accounts.open_for(binding, connection, applicant, binding_id, applicant["student_name"])
+    await objections.tell_guardians(binding, connection, binding_id)
     return True
 
 

@@ -99,11 +99,15 @@ async def make(connection: Connection, name: str, binding_ids: list[UUID]) -> li
 
 
 async def ids_after(connection: Connection, last: UUID, *, ended: bool) -> list[UUID]:
-    """Some hundreds of bindings behind this one, in the order of their ids: of all, or of those that wait no longer."""
+    """Some hundreds of bindings behind this one, in the order of their ids: of all, or of those that wait no longer.
+
+    Those whose personal data was erased are not among them: of these nobody is told again.
+    """
     rows = await connection.fetch(
         f"""
-        SELECT id FROM bindings WHERE id > $1 AND ($2 IS FALSE OR state <> 'pending')
-        ORDER BY id LIMIT {BINDINGS_AT_ONCE}
+        SELECT bindings.id FROM bindings JOIN applications ON applications.id = application_id
+        WHERE bindings.id > $1 AND ($2 IS FALSE OR state <> 'pending') AND erased_at IS NULL
+        ORDER BY bindings.id LIMIT {BINDINGS_AT_ONCE}
         """,  # noqa: S608 - a constant of this module
         last,
         ended,

@@ -365,8 +365,12 @@ async def answer_paper_entry(
 
 
 async def binding_ids(connection: Connection, application_id: UUID) -> list[UUID]:
-    """The bindings of an application."""
-    rows = await connection.fetch("SELECT id FROM bindings WHERE application_id = $1", application_id)
+    """The bindings of an application; none of one that was erased, since there is nothing to tell of them."""
+    rows = await connection.fetch(
+        "SELECT bindings.id FROM bindings JOIN applications ON applications.id = application_id"
+        " WHERE application_id = $1 AND erased_at IS NULL",
+        application_id,
+    )
     return [row["id"] for row in rows]
 
 
@@ -389,7 +393,8 @@ async def lock_applicant(connection: Connection, binding_id: UUID) -> asyncpg.Re
         """
         SELECT bindings.id AS binding_id, bindings.version, applications.id, applications.person_hash,
                applications.national_id_sealed, applications.name,
-               applications.email, applications.phone, applications.language, students.name AS student_name
+               applications.email, applications.phone, applications.language, applications.erased_at,
+               students.name AS student_name
         FROM applications JOIN bindings ON bindings.application_id = applications.id
         JOIN students ON students.id = bindings.student_id
         WHERE bindings.id = $1 FOR UPDATE OF bindings

@@ -90,7 +90,7 @@ async def submit(
         sent = await storage.application_sent(connection, session.contact_hash, idempotency_key)
         if sent is not None:
             return Sent(sent["id"], sent["number"])
-        draft = drafts.open_draft(binding, row)
+        draft = await drafts.load_draft(binding, connection, session, row)
         missing = draft.missing(statement().version, session.contact)
         if missing:
             raise StepMissingError(step=missing)
@@ -289,8 +289,8 @@ async def _applicant(binding: Binding, connection: Connection, session: Session,
 
 
 async def _is_account_holder(connection: Connection, session: Session, account: asyncpg.Record) -> bool:
-    """Whether the login proves a contact of the account's: its e-mail, or one proven together with its e-mail."""
-    if session.contact == account["login"]:
+    """Whether the login is the account's, or proves a contact of it: its e-mail, or one proven with its e-mail."""
+    if session.account_id == account["id"] or session.contact == account["login"]:
         return True
     return await storage.proven_with(connection, session.contact_hash, account["person_hash"], account["login"])
 

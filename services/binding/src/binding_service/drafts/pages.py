@@ -73,9 +73,11 @@ class RelationStep(Step):
     error_field = "relation"
 
     async def back(self, visit: Visit) -> str | None:
-        """The list, or the progress, where there is one."""
+        """The list, the account, or the progress, where there is one."""
         if visit.draft.students:
             return "/students"
+        if visit.session.account_id is not None:
+            return "/account"
         return "/progress" if await applications.has_applications(visit.binding, visit.session) else None
 
     async def known(self, visit: Visit) -> dict[str, str]:
@@ -259,8 +261,10 @@ class ParentIdStep(Step):
     error_field = "parent_id"
 
     async def known(self, visit: Visit) -> dict[str, str]:
-        """Nothing: an ID number is not shown again."""
+        """Nothing: an ID number is not shown again. Who is signed in to an account is asked for none."""
         _need_students(visit.draft)
+        if visit.session.account_id is not None:
+            raise StepMissingError(step="parent")
         return {}
 
     async def take(self, visit: Visit, typed: dict[str, str]) -> str:

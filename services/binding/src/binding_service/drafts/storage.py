@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from shared.database import Connection
 
 
-#: Drafts that nobody came back to.
-EXPIRED = ("DELETE FROM drafts WHERE updated_at < present() - interval '30 days'",)
-
-
 async def now(connection: Connection) -> datetime:
     """The time that decides."""
     moment: datetime = await connection.fetchval("SELECT present()")

@@ -59,7 +59,7 @@ async def draft_of(binding: Binding, session: Session) -> Draft:
     """What this contact has filled in so far; an empty draft where that is nothing."""
     async with binding.database.connection() as connection:
         row = await storage.draft(connection, session.contact_hash)
-    return open_draft(binding, row)
+        return await load_draft(binding, connection, session, row)
 
 
 async def students_of(binding: Binding, draft: Draft) -> list[tuple[DraftStudent, Student]]:
@@ -244,12 +244,11 @@ async def name_parent(binding: Binding, session: Session, typed_id: str, client_
     national_id = check_id_number(typed_id, "parent_id")
     await limits.count_parent(binding, session, client_address)
     async with _editing(binding, session) as (connection, draft):
-        account = await account_storage.of_person(connection, person_hashes(binding, national_id))
         former = draft.parent
-        if former is not None and former.national_id != national_id:
-            # What somebody else has signed and proven is not this person's.
-            draft.email_proof = None
-            draft.typed.pop("check", None)
+        if session.account_id is not None and former is not None and former.national_id != national_id:
+            raise InvalidFieldsError({"parent_id": "not_account_holder"})
+        account = await account_storage.of_person(connection, person_hashes(binding, national_id))
+        _forget_another_person(draft, national_id)
         draft.parent = Parent(national_id=national_id, account_id=account["id"] if account else None)
         if account is None and former is not None and former.account_id is None and not former.known:
             draft.parent = former.model_copy(update={"national_id": national_id})
@@ -344,11 +343,24 @@ async def prove_email(binding: Binding, session: Session, typed_code: str, reque
 # --- for sending ---
 
 
-def open_draft(binding: Binding, row: asyncpg.Record | None) -> Draft:
-    """The draft of a row; an empty one where there is none."""
-    if row is None:
-        return Draft()
-    return binding.keys.store.unseal_model(Draft, row["sealed"], f"drafts:{row['id']}")
+async def load_draft(binding: Binding, connection: Connection, session: Session, row: asyncpg.Record | None) -> Draft:
+    """The draft of a row; an empty one where there is none.
+
+    Its parent is the account's holder where the session is signed in to an account, whoever stood there before: who is
+    known types nothing, and applies in no other's name.
+    """
+    draft = Draft()
+    if row is not None:
+        draft = binding.keys.store.unseal_model(Draft, row["sealed"], f"drafts:{row['id']}")
+    if session.account_id is None:
+        return draft
+    account = await account_storage.by_id(connection, session.account_id)
+    if account is not None:
+        place = f"accounts:{account['id']}:national_id"
+        national_id = binding.keys.store.unseal(account["national_id_sealed"], place)
+        _forget_another_person(draft, national_id)
+        draft.parent = Parent(national_id=national_id, account_id=account["id"])
+    return draft
 
 
 async def students(connection: Connection, draft: Draft) -> list[tuple[DraftStudent, Student]]:
@@ -374,6 +386,13 @@ def person_hashes(binding: Binding, national_id: str) -> list[str]:
 
 
 # --- helpers ---
+
+
+def _forget_another_person(draft: Draft, national_id: str) -> None:
+    """What somebody else than the person with this ID number has signed and proven is not theirs."""
+    if draft.parent is not None and draft.parent.national_id != national_id:
+        draft.email_proof = None
+        draft.typed.pop("check", None)
 
 
 def _refuse_too_many(binding: Binding, present: list[DraftStudent], field: str) -> None:
@@ -419,7 +438,8 @@ def _named(student_id: str, school_id: str, relation: str, relation_text: str) -
 async def _editing(binding: Binding, session: Session) -> AsyncIterator[tuple[Connection, Draft]]:
     """Change a draft: locked, loaded, and saved when the block ends well."""
     async with binding.database.transaction() as connection:
-        draft = open_draft(binding, await storage.lock_draft(connection, session.contact_hash))
+        row = await storage.lock_draft(connection, session.contact_hash)
+        draft = await load_draft(binding, connection, session, row)
         yield connection, draft
         sealed = binding.keys.store.seal_model(draft, f"drafts:{draft.id}")
         await storage.save_draft(connection, draft.id, session.contact_hash, sealed)

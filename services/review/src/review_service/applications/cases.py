@@ -87,7 +87,9 @@ class RosterRecord:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One application as the teacher sees it. ``details`` are None once it is withdrawn: no one needs them any more.
+    """One application as the teacher sees it.
+
+    ``details`` are None once it is withdrawn, or the parent forgotten: no one needs them any more.
 
     ``is_mine``: the decision is this teacher's to take. ``undo_left``: how long it can still be undone. ``left_on``:
     since when the roster has no such student; a refusal then is nobody's decision.
@@ -240,13 +242,14 @@ def standing_of(row: asyncpg.Record) -> Standing:
         row["decided_outcome"],
         has_left=row["left_at"] is not None,
         is_unbinding=row["revoked_by"] is not None,
+        is_deleted=row["ended_by_deletion"],
     )
 
 
 def _application(review: Review, row: asyncpg.Record, relatives: Sequence[Relative]) -> Application:
     id_ = row["id"]
     details = review.store.unseal_model(BindingToReview, row["details"], place(id_, "details"))
-    is_withdrawn = row["state"] == State.WITHDRAWN
+    is_withdrawn = row["state"] == State.WITHDRAWN or row["forgotten_at"] is not None
     return Application(
         id=id_,
         number=row["application_number"],

@@ -48,6 +48,7 @@ class Standing(StrEnum):
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     REVOKED = "revoked"
+    DELETED = "deleted"  # the parent had the account deleted, and was bound or waited until then
 
 
 class Flag(StrEnum):
@@ -58,12 +59,21 @@ class Flag(StrEnum):
     SHARED_CONTACT = "shared_contact"
 
 
-def standing(state: str, outcome: str | None, *, has_left: bool = True, is_unbinding: bool = False) -> Standing:
+def standing(
+    state: str,
+    outcome: str | None,
+    *,
+    has_left: bool = True,
+    is_unbinding: bool = False,
+    is_deleted: bool = False,
+) -> Standing:
     """What is shown: binding's word, once it has spoken; until then whether somebody decided."""
     if state == State.WAITING and outcome is not None:
         return Standing.DECIDED if has_left else Standing.HELD
     if state == State.APPROVED and is_unbinding:
         return Standing.UNBINDING
+    if state == State.WITHDRAWN and is_deleted:
+        return Standing.DELETED
     return Standing(state)
 
 

@@ -14,6 +14,7 @@ from review_service.applications.inbox import Filter
 from review_service.applications.live import Watcher
 from review_service.applications.reasons import COMMON_REASONS, list_reasons
 from review_service.errors import NotFoundError
+from review_service.objections import use_cases as objections
 from review_service.web import FORM, fields, is_visit, known_uuid, see, signed_in
 from review_service.words import _
 from shared.languages import SOURCE
@@ -89,6 +90,7 @@ async def inbox_page(
         undone=request.query_params.get("undone", ""),
         skipped=_skipped(request.query_params.get("skipped", "")),
         sought=sought,
+        objections=await objections.count_open(site.review, teacher),
         errors={"sought": _("找不到這個編號的申請，請確認後再試；其他班級或學校的申請不會顯示。")} if not_found else {},
     )
 
@@ -175,6 +177,7 @@ async def application_page(
         refusal=refusal or Refusal(),
         reasons=await list_reasons(site.review, teacher),
         contacts=contacts,
+        objections=await objections.notices(site.review, teacher, application.id),
         # The language switch sends the refusal along, so that what is written there is not lost.
         step_form=application.standing is Standing.WAITING and application.is_mine,
     )

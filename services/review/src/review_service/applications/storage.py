@@ -45,7 +45,10 @@ async def save_submission(
     details: str,
     contacts: str | None,
 ) -> None:
-    """What was submitted, unless a later submission is known. It waits, unless something later is known of it."""
+    """What was submitted, unless a later submission is known. It waits, unless something later is known of it.
+
+    Of a parent who was forgotten nothing is learned again.
+    """
     await connection.execute(
         """
         INSERT INTO bindings AS known (id, version, state, submission_version, told_version, application_id,
@@ -71,7 +74,7 @@ async def save_submission(
             on_paper = excluded.on_paper, paper_entry_id = excluded.paper_entry_id,
             document_hash = excluded.document_hash, parent_teacher_ids = excluded.parent_teacher_ids,
             is_contact_shared = excluded.is_contact_shared, is_known_guardian = excluded.is_known_guardian
-        WHERE coalesce(known.submission_version, -1) < excluded.submission_version
+        WHERE coalesce(known.submission_version, -1) < excluded.submission_version AND known.forgotten_at IS NULL
         """,
         binding_id,
         submitted.version,
@@ -242,7 +245,8 @@ async def waiting_students(connection: Connection, class_id: str) -> list[str]:
 
 # --- lists ---
 
-ENTRY = """id, state, decided_outcome, left_at, revoked_by, relation, submitted_at, ended_at, names, class_id, flags,
+ENTRY = """id, state, decided_outcome, left_at, revoked_by, ended_by_deletion, relation, submitted_at, ended_at, names,
+    class_id, flags,
     for_administrator, on_paper, is_known_guardian, present() - submitted_at AS waited"""
 #: What lists show to the teacher $1: never what they have sent themselves, as a parent.
 WAITING = f"{UNDECIDED} AND submission_version IS NOT NULL AND NOT parent_teacher_ids @> ARRAY[$1::text]"
@@ -652,4 +656,76 @@ async def save_reasons(connection: Connection, school_id: str, words: Sequence[s
         school_id,
         words,
         teacher_id,
+    )
+
+
+# --- forgetting ---
+
+
+async def end_with_account(
+    connection: Connection, binding_id: UUID, version: int, state: str, ended_at: datetime
+) -> None:
+    """The account of the parent was deleted: what was bound or waited has ended by that, unless it had before.
+
+    Nothing may be known of the binding yet; then this is what stays.
+    """
+    await connection.execute(
+        """
+        INSERT INTO bindings AS known (id, version, state, settled_at, ended_by_deletion, forgotten_at)
+        VALUES ($1, $2, $3, $4, true, $4)
+        ON CONFLICT (id) DO UPDATE SET
+            version = excluded.version, state = excluded.state, settled_at = excluded.settled_at,
+            ended_by_deletion = known.ended_by_deletion OR known.state <> 'withdrawn'
+        WHERE known.version < excluded.version
+        """,
+        binding_id,
+        version,
+        state,
+        ended_at,
+    )
+
+
+async def to_forget(connection: Connection, binding_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Id and sealed names of these bindings, held until the transaction ends."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT id, names FROM bindings WHERE id = ANY($1) ORDER BY id FOR UPDATE", binding_ids
+    )
+    return rows
+
+
+ENDED_LONG_AGO = """
+    forgotten_at IS NULL AND submission_version IS NOT NULL AND state IN ('refused', 'withdrawn', 'revoked')
+    AND settled_at < present() - $1::interval"""
+
+
+async def count_ended_long_ago(connection: Connection, period: timedelta) -> int:
+    """How many have ended so long ago, and are not forgotten."""
+    count: int = await connection.fetchval(
+        f"SELECT count(*) FROM bindings WHERE {ENDED_LONG_AGO}",  # noqa: S608 - a constant of this module
+        period,
+    )
+    return count
+
+
+async def ended_long_ago(connection: Connection, period: timedelta, most: int) -> list[asyncpg.Record]:
+    """The same: id and sealed names, held until the transaction ends."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"SELECT id, names FROM bindings WHERE {ENDED_LONG_AGO} LIMIT $2 FOR UPDATE SKIP LOCKED",  # noqa: S608 - the same
+        period,
+        most,
+    )
+    return rows
+
+
+async def forget(connection: Connection, binding_id: UUID, names: str | None, details: str | None) -> None:
+    """What was personal is gone: ``names`` and ``details`` (sealed) hold nothing of it any more."""
+    await connection.execute(
+        """
+        UPDATE bindings SET names = $2, details = $3, contacts = NULL, reason = NULL, revoked_reason = NULL,
+            document_hash = '', parent_teacher_ids = '{}', forgotten_at = coalesce(forgotten_at, present())
+        WHERE id = $1
+        """,
+        binding_id,
+        names,
+        details,
     )

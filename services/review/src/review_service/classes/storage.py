@@ -96,6 +96,7 @@ async def students_of_class(connection: Connection, class_id: str) -> list[async
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         SELECT students.id, students.name, bindings.id AS binding_id, state, decided_outcome, relation, names,
+            ended_by_deletion,
             bindings.class_id = students.class_id AS is_here, present() - submitted_at AS waited
         FROM students
             LEFT JOIN bindings ON bindings.student_id = students.id AND submission_version IS NOT NULL

@@ -267,7 +267,7 @@ def _guardian(review: Review, row: asyncpg.Record) -> Guardian:
         binding_id=row["binding_id"],
         parent=names_of(review, row["binding_id"], row["names"]).parent,
         relation=row["relation"],
-        state="decided" if is_decided else row["state"],
+        state="decided" if is_decided else "deleted" if row["ended_by_deletion"] else row["state"],
         waited=row["waited"],
         can_be_opened=row["is_here"],
     )

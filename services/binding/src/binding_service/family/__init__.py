@@ -1,0 +1,1 @@
+"""The family around an account: its children, their other guardians, and what is kept about the parent."""

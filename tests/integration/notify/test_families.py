@@ -1,0 +1,87 @@
+"""What guardians and former account holders are told, and what is no longer sent to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from integration.notify.world import (
+    PARENT,
+    make_approval,
+    make_deletion_asked,
+    make_forgotten,
+    make_guardian_bound,
+    make_objection_closed,
+)
+
+if TYPE_CHECKING:
+    from integration.notify.world import World
+
+
+async def letter(world: World) -> str:
+    """The plain text of the one mail that was sent."""
+    await world.deliver_due()
+    (mail,) = world.mail_server.mails
+    assert mail["to"] == PARENT
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+async def test_a_guardian_reads_who_was_bound_and_how_to_object(world: World) -> None:
+    await world.hear(make_guardian_bound())
+    text = await letter(world)
+    for words in ("吳大寶", "父親", "吳○明", "向學校提出異議", "https://parents.example/account/sign-in"):
+        assert words in text
+
+
+async def test_each_new_guardian_is_told_of_once_to_each(world: World) -> None:
+    event = make_guardian_bound()
+    again = make_guardian_bound(binding_id=event.data.binding_id).model_copy(update={"subject": event.subject})
+    await world.hear(event)
+    await world.hear(event)
+    assert len(await world.messages()) == 1
+    await world.hear(make_guardian_bound())
+    assert len(await world.messages()) == 2
+    assert again.subject == event.subject
+
+
+async def test_who_objected_reads_what_the_school_wrote(world: World) -> None:
+    await world.hear(make_objection_closed())
+    assert "> 學校已與雙方聯絡。" in await letter(world)
+
+
+async def test_who_objected_reads_that_the_other_is_unbound(world: World) -> None:
+    await world.hear(make_objection_closed("unbound", note=""))
+    text = await letter(world)
+    assert "已不再綁定" in text
+    assert "學校的說明" not in text
+
+
+async def test_nobody_is_written_to_when_the_account_of_who_objected_is_gone(world: World) -> None:
+    await world.hear(make_objection_closed("withdrawn", note=""))
+    assert await world.messages() == []
+
+
+async def test_a_deletion_that_was_asked_for_is_confirmed_with_its_day_and_the_way_back(world: World) -> None:
+    await world.hear(make_deletion_asked())
+    assert "取消刪除" in await letter(world)
+
+
+async def test_who_is_forgotten_gets_the_last_letter_and_nothing_that_still_waited(world: World) -> None:
+    waiting, other = make_approval(), make_approval()
+    await world.hear(waiting)
+    await world.hear(other)
+    await world.hear(make_forgotten(waiting.subject))
+    rows = {UUID(row["cause"].partition(":")[0]): row for row in await world.messages()}
+    dropped = rows[UUID(waiting.subject)]
+    assert (dropped["state"], dropped["letter"]) == ("dropped", None)
+    assert rows[UUID(other.subject)]["state"] == "waiting"
+    assert sorted(row["kind"] for row in rows.values()) == ["account_deleted", "approved", "approved"]
+
+
+async def test_who_is_forgotten_without_an_address_gets_no_letter(world: World) -> None:
+    event = make_forgotten(str(uuid4()))
+    bare = event.model_copy(update={"data": event.data.model_copy(update={"for_notify": ""})})
+    await world.hear(bare)
+    assert await world.messages() == []
