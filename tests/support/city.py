@@ -27,29 +27,20 @@ MEI, MING, HAN = "student-010101", "student-010102", "student-010201"
 
 
 @dataclass
-class City:
-    """What the schools will say at the next import; ``parts`` is what an import works with."""
+class Schools:
+    """What the schools will say at the next import."""
 
-    parts: Roster
     folder: Path
     roster: sample_roster.Roster = field(default_factory=sample_roster.make_roster)
 
-    async def tell(self, *, dry_run: bool = False) -> Report:
-        """Import the roster as it is now."""
+    def write(self) -> Path:
+        """The folder, with the roster as it is now."""
         sample_roster.write(self.roster, self.folder)
-        report = await import_roster(self.parts, self.folder, Choices(dry_run=dry_run))
-        assert report.bad_lines == []
-        return report
+        return self.folder
 
     def student(self, id_: str) -> Student:
         """The student of that id."""
         return next(student for student in self.roster.students if student.id == id_)
-
-    def child(self, id_: str) -> Child:
-        """The same, as a parent knows it."""
-        student = self.student(id_)
-        school = student.homeroom.school
-        return Child(student.id, student.name, student.national_id, school.level, school.id)
 
     def homeroom(self, id_: str) -> Homeroom:
         """The class of that id."""
@@ -75,12 +66,31 @@ class City:
         self.roster.students.extend(students)
 
 
+@dataclass
+class City(Schools):
+    """Schools whose exports are imported here; ``parts`` is what an import works with."""
+
+    parts: Roster = field(kw_only=True)
+
+    async def tell(self, *, dry_run: bool = False) -> Report:
+        """Import the roster as it is now."""
+        report = await import_roster(self.parts, self.write(), Choices(dry_run=dry_run))
+        assert report.bad_lines == []
+        return report
+
+    def child(self, id_: str) -> Child:
+        """A student as a parent knows it."""
+        student = self.student(id_)
+        school = student.homeroom.school
+        return Child(student.id, student.name, student.national_id, school.level, school.id)
+
+
 @asynccontextmanager
 async def city_of(town: Town, folder: Path) -> AsyncIterator[City]:
     """The sample roster, imported into a town in the place of its own."""
     database = Database(town.settings.database_url.get_secret_value(), pool_size=2)
     await database.open()
-    city = City(Roster(database, town.keys), folder)
+    city = City(folder, parts=Roster(database, town.keys))
     await city.tell()
     yield city
     await database.close()

@@ -125,3 +125,14 @@ async def test_an_application_that_came_online_lacks_nothing_of_it(
     await to_fourth_version(second_version)
     with pytest.raises(asyncpg.CheckViolationError):
         await second_version.execute(f"UPDATE applications SET {column} = NULL")  # noqa: S608 - the test's own names
+
+
+async def test_what_review_was_told_of_a_place_is_known_where_the_child_has_not_moved(
+    second_version: asyncpg.Connection[asyncpg.Record],
+) -> None:
+    await to_fourth_version(second_version)
+    await second_version.execute(dict(migrations.migrations("binding_service"))["binding_service/0006_moves.sql"])
+    rows = await second_version.fetch("SELECT id, told_school_id, told_class_id FROM bindings")
+    assert {row["id"]: tuple(row)[1:] for row in rows} == {STAYED: ("S-1", "C-1"), MOVED: (None, None)}
+    await second_version.execute("UPDATE applications SET idempotency_key = 'former'")
+    await write_as_before(second_version, UUID(int=4), UUID(int=5), UUID(int=6))

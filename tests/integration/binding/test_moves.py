@@ -209,7 +209,9 @@ async def test_the_progress_page_says_why_in_the_readers_language_and_leads_to_a
     async with town.browser(token) as browser:
         page = (await browser.get("/progress")).text
     assert f'<p class="words">{LEFT}' in page
-    assert "修改後重新送出" in page
+    assert "申請結束" in page
+    assert "修改後重新送出" not in page
+    assert "重新申請<" in page
 
 
 async def test_who_comes_back_is_applied_for_again(town: Town, city: City) -> None:

@@ -242,9 +242,10 @@ async def test_a_binding_is_told_again_from_the_database_with_what_holds_now(tow
     await add_guardian(town, "G-1", "林淑芬", LI, number=PARENT_ID)
     async with binding.database.connection() as connection:
         ids = await connection.fetch("SELECT id FROM bindings ORDER BY student_id DESC")
-        wang, li = await told_again(binding, connection, [row["id"] for row in ids])
+        wang, li = await told_again(binding.keys, connection, [row["id"] for row in ids])
     assert wang.data.model_dump(exclude={"for_review"}) == first[1][0].data.model_dump(exclude={"for_review"})
-    assert (li.data.school_id, li.data.class_id, li.data.is_known_guardian) == ("S-2", "C-2", True)
+    # A new place comes with a new version (applications.moves): the same one never says two things of where a child is.
+    assert (li.data.school_id, li.data.class_id, li.data.is_known_guardian) == ("S-1", "C-1", True)
     assert wang.id != first[1][0].id
 
 
@@ -258,7 +259,7 @@ async def test_bindings_of_several_people_are_told_together_each_with_its_own_fa
     await town.apply("third@example.org", [CHEN], national_id(504), name="陳一", phone="0987654321")
     async with binding.database.connection() as connection:
         ids = await connection.fetch("SELECT id FROM bindings ORDER BY student_id")
-        events = await told_again(binding, connection, [row["id"] for row in ids])
+        events = await told_again(binding.keys, connection, [row["id"] for row in ids])
     facts = [event.data for event in events]
     assert [each.student_id for each in facts] == [LI.id, WANG.id, CHEN.id]
     assert [each.parent_teacher_ids for each in facts] == [["T-1"], [], []]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -121,6 +121,23 @@ async def test_a_state_that_is_told_again_under_a_new_event_id_sends_nothing(wor
     await world.hear(make_withdrawal(binding, version=4))
     await world.deliver_due()
     assert len(world.mail_server.mails) == 2
+
+
+async def test_what_is_told_again_to_a_service_that_is_new_sends_nothing(world: World):
+    for event in (make_approval(), make_refusal(), make_withdrawal(), make_revocation()):
+        data = event.data.model_copy(update={"is_replay": True, "for_notify": ""})
+        assert await world.hear(event.model_copy(update={"data": data}))
+    assert await world.messages() == []
+
+
+async def test_a_refusal_of_a_child_that_left_is_not_put_into_the_teachers_mouth(world: World):
+    refusal = make_refusal()
+    data = refusal.data.model_copy(update={"left_on": date(2026, 6, 30)})
+    await world.hear(refusal.model_copy(update={"data": data}))
+    await world.deliver_due()
+    (mail,) = world.mail_server.mails
+    text = str(mail.get_body(("plain",)))
+    assert "導師" not in text
 
 
 async def test_a_reviewer_gets_one_of_each_kind_a_day(world: World):

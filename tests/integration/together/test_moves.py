@@ -165,8 +165,8 @@ async def test_the_new_school_unbinds_what_was_bound_at_the_old_one_which_cannot
 
 # --- replay ---
 
-#: What only review knows, and is lost with its data: by whom a decision was, when and why. (So are the custody notes, who
-#: stands in for whom, and what was unusual about an application that has ended.)
+#: What only review knows, and is lost with its data: by whom a decision was, when and why. (So are the custody notes,
+#: who stands in for whom, and what was unusual about an application that has ended.)
 ONLY_REVIEWS = (
     *("outcome", "decided_by", "decider_id", "decided_at", "batch", "undo_left", "reason"),
     *("revoked_by", "revoked_reason"),

@@ -237,7 +237,11 @@ async def test_a_fault_of_ours_fails_the_import_and_not_the_next_one(
 # --- who may send what ---
 
 
-@pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Basic Y2l0eTpjaXR5", f"Bearer {TOKEN}x"])
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "Bearer wrong", "Basic Y2l0eTpjaXR5", f"Bearer {TOKEN}x"],
+    ids=["none", "another", "basic", "one letter more"],
+)
 async def test_nobody_sends_or_reads_without_a_token(pushing: Town, export: Export, authorization: str | None):
     headers = {"content-type": "application/zip"} | ({"authorization": authorization} if authorization else {})
     sent = await pushing.http.post(IMPORTS, content=export.zip().read_bytes(), headers=headers)
