@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from binding_service.roster.guardians import kept
-from binding_service.roster.oneroster import User
 from shared.events import (
     BindingSubmitted,
     BindingToReview,
@@ -46,8 +45,7 @@ async def add_guardian(
     town: Town, id_: str, name: str, *children: Child, number: str = "", email: str = "", phone: str = ""
 ) -> None:
     """A guardian of children in the roster, as an import writes it."""
-    user = User(2, id_, name, email, "", number, "userIds", "", "", phone, [])
-    guardian = kept(user, town.keys.hashes, town.keys.store)
+    guardian = kept(id_, name, email, [phone], town.keys.hashes, town.keys.store)
     await town.db.execute(
         "INSERT INTO binding.guardians VALUES ($1, 'parent', $2, $3, $4, $5, $6, 1, true)",
         id_,
