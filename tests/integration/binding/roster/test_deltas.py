@@ -336,7 +336,7 @@ async def test_an_older_delta_after_a_newer_one_is_passed_over_and_said(roster: 
     report = await import_roster(roster, write(records, delta(before, moved, moment(2))))
 
     assert report.passed_over == {"enrollments.csv": 1}
-    assert "lines of enrollments.csv that are older than what is known: 1" in str(report)
+    assert "lines of enrollments.csv older than what is known: 1" in str(report)
     assert await tables(roster.database) == stood
 
 

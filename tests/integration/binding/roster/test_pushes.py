@@ -177,8 +177,12 @@ async def test_an_import_that_was_committed_is_done_though_its_process_died_afte
     assert (again["state"], again["counts"]) == ("done", report["counts"])
 
 
+def what_is_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def body_of(path: Path) -> AsyncIterator[bytes]:
-    yield path.read_bytes()
+    yield await asyncio.to_thread(path.read_bytes)
 
 
 async def test_a_service_that_stops_says_that_the_import_failed(
@@ -260,7 +264,7 @@ async def test_where_no_token_is_set_nobody_sends(town: Town, export: Export):
 
 @pytest.mark.parametrize("is_announced", [True, False])
 async def test_more_than_the_setting_allows_is_refused_and_not_kept(
-    pushing: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_announced: bool
+    pushing: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_announced: bool
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     body = b"x" * 1_000_001
@@ -271,7 +275,7 @@ async def test_more_than_the_setting_allows_is_refused_and_not_kept(
     answer = await pushing.http.post(IMPORTS, content=body if is_announced else unannounced(), headers=ZIP)
 
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
-    assert list(tmp_path.iterdir()) == []
+    assert what_is_in(tmp_path) == []
 
 
 async def test_other_routes_take_no_more_than_before(pushing: Town):
@@ -302,6 +306,6 @@ async def test_nothing_of_what_was_sent_is_left_behind(
     await ended(pushing, await push(pushing, export.zip().read_bytes()))
 
     async def is_empty() -> bool:
-        return not list(kept.iterdir())
+        return not what_is_in(kept)
 
     await eventually(is_empty)
