@@ -30,7 +30,7 @@ from binding_service.errors import (
 from binding_service.logins import storage as login_storage
 from binding_service.paper.form import PaperForm
 from binding_service.roster import api as roster_api
-from binding_service.roster import tokens
+from binding_service.roster import push_rows, tokens
 from binding_service.roster.importing import Roster
 from binding_service.roster.pushes import Pushes
 from shared.bus import Bus
@@ -75,7 +75,7 @@ def make_app(settings: Settings) -> FastAPI:
     binding = Binding(settings, database, make_keys(settings), requester, Passwords(), PaperForm(settings.font_paths))
     consumers.subscribe(bus, binding)
     pushes = make_pushes(settings, database, binding.keys)
-    expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED)
+    expired = (*login_storage.EXPIRED, *draft_storage.EXPIRED, *push_rows.EXPIRED)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:

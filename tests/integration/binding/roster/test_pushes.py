@@ -10,9 +10,11 @@ from uuid import uuid4
 
 import pytest
 
-from binding_service.roster import importing, storage, tokens
+from binding_service.roster import importing, push_rows, storage, tokens
 from binding_service.roster.domain import Choices
 from binding_service.roster.pushes import Pushes
+from shared.database import Database
+from shared.purging import purge
 from support.serving import eventually
 
 if TYPE_CHECKING:
@@ -236,6 +238,20 @@ async def test_a_fault_of_ours_fails_the_import_and_not_the_next_one(
     await asyncio.gather(running, return_exceptions=True)
 
     assert states == [("failed", "a fault of ours (ValueError); nothing of it went in"), ("done", "")]
+
+
+async def test_a_report_is_there_for_ninety_days(pushing: Town, export: Export):
+    report = await ended(pushing, await push(pushing, export.zip().read_bytes()))
+    path = f"{IMPORTS}/{report['id']}"
+    database = Database(pushing.settings.database_url.get_secret_value())
+    await database.open()
+    for days, status in ((89, 200), (91, 404)):
+        await pushing.db.execute(
+            "UPDATE binding.roster_pushes SET finished_at = now() - make_interval(days => $1)", days
+        )
+        await purge(database, push_rows.EXPIRED)
+        assert (await pushing.http.get(path, headers=ZIP)).status_code == status
+    await database.close()
 
 
 # --- who may send what ---
