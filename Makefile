@@ -41,8 +41,8 @@ catalogues: .venv/synced ## bring the translations into step with the words, and
 screenshots: .venv/synced ## take the pictures of docs/screenshots anew
 	@exec $(PYTHON) tests/e2e/screenshots.py
 
-bench: .venv/synced ## figures: hop of an event, memory and start of each service
-	@exec $(PYTHON) tests/bench/run.py
+bench: .venv/synced ## figures: hop of an event, memory and start of each service, import of a roster; ARGS="--students 30000"
+	@exec $(PYTHON) tests/bench/run.py $(ARGS)
 
 clean: ## throw away the local stack: data, containers, logs
 	@if [ -x $(PYTHON) ]; then exec $(PYTHON) -m local_stack clean; else rm -rf .run; fi

@@ -2,7 +2,8 @@
 
 - start to ready, and memory when idle, of each service as a process of its own;
 - the hop: a submission's commit in binding → its commit in review, at 50 events a second, beside a bare publish and
-  delivery through the same broker in the same run.
+  delivery through the same broker in the same run;
+- an import of a city's roster, beside a bare COPY: see roster.py, which can be run alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import roster
+
 from binding_service.app import make_keys
 from binding_service.settings import Settings
 from shared import outbox
@@ -35,15 +38,24 @@ from support.stack import Stack, running_stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from local_stack.servers import Servers
+
 RATE = 50
 EVENTS = 1000
 STROKES = [[(x, 60 + x % 40) for x in range(20, 560, 6)] for _ in range(4)]
 
 
 def main() -> None:
-    """Run everything and print a table."""
+    """Run everything and print a table; arguments are the size of the city (``--students 30000``)."""
+    city = roster.city_of(sys.argv[1:])
+    with test_servers() as servers:
+        report_running(servers)
+        roster.report(servers, city)
+
+
+def report_running(servers: Servers) -> None:
+    """What the running services take, and how fast they are."""
     with (
-        test_servers() as servers,
         template_database(servers.postgres) as template,
         fresh_databases(servers.postgres, template) as databases,
         tempfile.TemporaryDirectory() as logs,

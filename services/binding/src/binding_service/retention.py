@@ -13,6 +13,7 @@ from binding_service.accounts import storage as accounts
 from binding_service.family import storage
 from binding_service.family.deletion import delete_due, erase_closed
 from binding_service.logins import storage as logins
+from binding_service.roster import push_rows
 from shared.purging import Purge, expired, of_statement
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def make_purges(settings: Settings, keys: Keys) -> Sequence[Purge]:
     """All that expires here."""
     closed = timedelta(days=settings.retain_closed_days)
     return [
-        *map(of_statement, (*logins.EXPIRED, *accounts.EXPIRED)),
+        *map(of_statement, (*logins.EXPIRED, *accounts.EXPIRED, *push_rows.EXPIRED)),
         expired("drafts", "updated_at < present() - $1::interval", timedelta(days=settings.retain_drafts_days)),
         expired(
             "paper_entries",

@@ -137,7 +137,10 @@ async def test_a_name_that_the_setting_could_not_hold_gets_no_token(roster: Rost
 
 
 class Terminal(io.StringIO):
+    """What keeps what is shown."""
+
     def isatty(self) -> bool:
+        """It says that it is one."""
         return True
 
 

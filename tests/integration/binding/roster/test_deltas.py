@@ -336,7 +336,7 @@ async def test_an_older_delta_after_a_newer_one_is_passed_over_and_said(roster: 
     report = await import_roster(roster, write(records, delta(before, moved, moment(2))))
 
     assert report.passed_over == {"enrollments.csv": 1}
-    assert "lines of enrollments.csv that are older than what is known: 1" in str(report)
+    assert "lines of enrollments.csv older than what is known: 1" in str(report)
     assert await tables(roster.database) == stood
 
 
@@ -412,3 +412,43 @@ async def test_what_is_kept_of_the_records_has_no_id_number_and_no_guardian_in_t
         kept = str([dict(row) for row in await connection.fetch("SELECT * FROM roster_users")])
     for secret in ("R2700", "王大明", "ing@example.org", "0912", "987654321"):
         assert secret not in kept
+
+
+async def test_a_record_that_a_whole_file_took_away_does_not_come_back_by_an_older_delta(
+    roster: Roster, records: Export
+):
+    before = by_id(records)
+    await import_roster(roster, write(records, before, mode="bulk"))
+    renamed = copy.deepcopy(before)
+    renamed["orgs"]["S1"]["name"] = "中正國民小學"
+    renamed["classes"]["C9"]["title"] = "國語"
+    renamed["users"]["P2"]["givenName"] = "大美"
+    await import_roster(roster, write(records, delta(before, renamed, moment(5))))
+    without = copy.deepcopy(renamed)
+    without["classes"].pop("C9")
+    without["enrollments"].pop("enrollments-7")
+    leave(without, "P2")
+    await import_roster(roster, write(records, without, mode="bulk"))
+    stood = await tables(roster.database)
+
+    report = await import_roster(roster, write(records, delta(without, before, moment(3))))
+
+    # The school too: the whole file said the same as the delta before it, and that had a time.
+    assert report.passed_over == {"orgs.csv": 1, "classes.csv": 1, "users.csv": 1}
+    assert {line.reason for line in report.bad_lines} == {"is not in users.csv", "is not in classes.csv"}
+    assert await tables(roster.database) == stood
+
+
+async def test_a_guardian_who_is_staff_too_has_name_and_address_there_by_either_kind_of_file(
+    roster: Roster, records: Export
+):
+    before = by_id(records)
+    after = copy.deepcopy(before)
+    hire(after)
+    await import_roster(roster, write(records, before, mode="bulk"))
+    for path in (write(records, delta(before, after, moment(1))), write(records, after, mode="bulk")):
+        await import_roster(roster, path)
+        async with roster.database.connection() as connection:
+            row = await connection.fetchrow("SELECT name, email FROM teachers WHERE id = 'G1'")
+        assert row is not None
+        assert tuple(row) == ("王大明", "ming@example.org")

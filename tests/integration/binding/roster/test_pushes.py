@@ -10,9 +10,11 @@ from uuid import uuid4
 
 import pytest
 
-from binding_service.roster import importing, storage, tokens
+from binding_service.roster import importing, push_rows, storage, tokens
 from binding_service.roster.domain import Choices
 from binding_service.roster.pushes import Pushes
+from shared.database import Database
+from shared.purging import purge
 from support.serving import eventually
 
 if TYPE_CHECKING:
@@ -177,8 +179,12 @@ async def test_an_import_that_was_committed_is_done_though_its_process_died_afte
     assert (again["state"], again["counts"]) == ("done", report["counts"])
 
 
+def what_is_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def body_of(path: Path) -> AsyncIterator[bytes]:
-    yield path.read_bytes()
+    yield await asyncio.to_thread(path.read_bytes)
 
 
 async def test_a_service_that_stops_says_that_the_import_failed(
@@ -234,6 +240,20 @@ async def test_a_fault_of_ours_fails_the_import_and_not_the_next_one(
     assert states == [("failed", "a fault of ours (ValueError); nothing of it went in"), ("done", "")]
 
 
+async def test_a_report_is_there_for_ninety_days(pushing: Town, export: Export):
+    report = await ended(pushing, await push(pushing, export.zip().read_bytes()))
+    path = f"{IMPORTS}/{report['id']}"
+    database = Database(pushing.settings.database_url.get_secret_value())
+    await database.open()
+    for days, status in ((89, 200), (91, 404)):
+        await pushing.db.execute(
+            "UPDATE binding.roster_pushes SET finished_at = now() - make_interval(days => $1)", days
+        )
+        await purge(database, push_rows.EXPIRED)
+        assert (await pushing.http.get(path, headers=ZIP)).status_code == status
+    await database.close()
+
+
 # --- who may send what ---
 
 
@@ -264,7 +284,7 @@ async def test_where_no_token_is_set_nobody_sends(town: Town, export: Export):
 
 @pytest.mark.parametrize("is_announced", [True, False])
 async def test_more_than_the_setting_allows_is_refused_and_not_kept(
-    pushing: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_announced: bool
+    pushing: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_announced: bool
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     body = b"x" * 1_000_001
@@ -275,7 +295,7 @@ async def test_more_than_the_setting_allows_is_refused_and_not_kept(
     answer = await pushing.http.post(IMPORTS, content=body if is_announced else unannounced(), headers=ZIP)
 
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
-    assert list(tmp_path.iterdir()) == []
+    assert what_is_in(tmp_path) == []
 
 
 async def test_other_routes_take_no_more_than_before(pushing: Town):
@@ -306,6 +326,6 @@ async def test_nothing_of_what_was_sent_is_left_behind(
     await ended(pushing, await push(pushing, export.zip().read_bytes()))
 
     async def is_empty() -> bool:
-        return not list(kept.iterdir())
+        return not what_is_in(kept)
 
     await eventually(is_empty)

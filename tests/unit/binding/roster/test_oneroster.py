@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from binding_service.roster.errors import UnreadableRosterError
 from binding_service.roster.oneroster import (
     FILES,
     BadFieldError,
@@ -23,7 +24,6 @@ from binding_service.roster.oneroster import (
     read_manifest,
     size_of,
 )
-from binding_service.roster.errors import UnreadableRosterError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -296,7 +296,7 @@ def test_a_line_without_an_end_is_not_read_to_its_end(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("encoding", ["utf-16", "big5"])
 def test_another_encoding_is_told(tmp_path: Path, encoding: str):
     text = "sourcedId,name,type,identifier,學校\r\n"
-    with pytest.raises(UnreadableRosterError, match="orgs.csv is not UTF-8"):
+    with pytest.raises(UnreadableRosterError, match=r"orgs\.csv is not UTF-8"):
         read_orgs(write_orgs(tmp_path, text, encoding))
 
 
@@ -335,7 +335,7 @@ def test_an_encrypted_zip_is_told(tmp_path: Path):
     data[6] |= 1
     data[data.rindex(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(data)
-    with pytest.raises(UnreadableRosterError, match="orgs.csv is encrypted"):
+    with pytest.raises(UnreadableRosterError, match=r"orgs\.csv is encrypted"):
         read_orgs(path)
 
 
@@ -343,7 +343,7 @@ def test_a_zip_whose_files_lie_elsewhere_lacks_them(tmp_path: Path):
     path = tmp_path / "away.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../orgs.csv", HEADER)
-    with pytest.raises(UnreadableRosterError, match="orgs.csv is missing"):
+    with pytest.raises(UnreadableRosterError, match=r"orgs\.csv is missing"):
         read_orgs(path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["away.zip"]
 

@@ -108,9 +108,7 @@ class Report:
             lines += [f"  {line}" for line in self.bad_lines]
         if self.bad_line_count > len(self.bad_lines):
             lines.append(f"  and {self.bad_line_count - len(self.bad_lines)} more")
-        lines += [
-            f"lines of {file} that are older than what is known: {count}" for file, count in self.passed_over.items()
-        ]
+        lines += [f"lines of {file} older than what is known: {count}" for file, count in self.passed_over.items()]
         return "\n".join([*lines, self._outcome()])
 
     def _outcome(self) -> str:

@@ -229,16 +229,16 @@ OPTIONAL_COLUMNS = (
 )
 
 
-def lines(path: Path, name: str, *, part: int = 0, parts: int = 1, word: str = "") -> Iterator[Line]:
+def lines(path: Path, name: str, *, part: int = 0, parts: int = 1, words: Sequence[str] = ()) -> Iterator[Line]:
     """The records of one file of a folder or zip. Raises UnreadableRosterError where the file cannot be read as CSV.
 
-    Of several ``parts``, one of a few hundred records in turn. With a ``word``, only what stands near that word.
+    Of several ``parts``, every so many thousandth records. With ``words``, only what stands near one of them.
     """
     with _open(path, name) as text:
         blocks = _blocks(text, name)
         header = _header(name, next(blocks, _Block(1, "", [])))
         for number, block in enumerate(blocks):
-            if number % parts == part and word in block.text:
+            if number % parts == part and (not words or any(word in block.text for word in words)):
                 yield from _records(name, header, block)
 
 
@@ -251,7 +251,7 @@ class _Block(NamedTuple):
 
 
 def _blocks(text: io.TextIOBase, name: str) -> Iterator[_Block]:
-    """The header, then some hundreds of records each time.
+    """The header, then some thousands of records each time.
 
     A record ends where a line does and every quotation mark before it has its pair, so no CSV has to be read for that.
     """

@@ -1,7 +1,7 @@
 """From the files of a roster to the rows that PostgreSQL's COPY takes, in processes of their own where that pays.
 
 Each of several processes goes through the same files and takes its share of the records: a file is cut where records
-end, so nobody has to wait for the other. Rows leave as text, some hundreds at a time, and nothing is kept.
+end, so nobody has to wait for the other. Rows leave as text, some thousands at a time, and nothing is kept.
 """
 
 from __future__ import annotations
@@ -227,9 +227,8 @@ def guardian_ids(export: Export) -> set[str]:
         return set()
     return {
         " ".join(line.fields.get("userSourcedId", "").split())
-        for word in oneroster.GUARDIAN_ROLES
-        for line in oneroster.lines(export.path, "roles.csv", word=word)
-        if line.fields.get("role", "").strip() == word
+        for line in oneroster.lines(export.path, "roles.csv", words=oneroster.GUARDIAN_ROLES)
+        if line.fields.get("role", "").strip() in oneroster.GUARDIAN_ROLES
     }
 
 

@@ -88,7 +88,8 @@ async def keep(connection: Connection, file: File, mode: Mode) -> None:
         CREATE TEMPORARY TABLE kept_{file.table} ON COMMIT DROP AS
             SELECT here.line, here.id, greatest(here.modified, kept.modified) AS modified
             FROM staged_{file.table} AS here LEFT JOIN roster_{file.table} AS kept ON kept.id = here.id
-            WHERE kept.id IS NULL OR here.modified > kept.modified OR ({here}) IS DISTINCT FROM ({kept})
+            WHERE kept.id IS NULL OR here.modified > coalesce(kept.modified, '-infinity')
+                OR ({here}) IS DISTINCT FROM ({kept})
         """,  # noqa: S608 - put together from constants
     )
     if mode == "bulk":

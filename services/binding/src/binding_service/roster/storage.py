@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LOCK = 7_402_513
 #: A statement over a city's roster takes longer than a request may.
 STATEMENT_SECONDS = 600
-ROWS_AT_ONCE = 500
+#: Few enough that the events made of them do not hold up a page.
+ROWS_AT_ONCE = 100
 
 #: A record's line, id, time and facts; ``gone`` says that a delta file takes it away.
 STAGING = """
