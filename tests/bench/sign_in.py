@@ -27,7 +27,7 @@ from support.town import Town, national_id, town
 if TYPE_CHECKING:
     from support.databases import Databases
 
-ROUNDS = 300
+ROUNDS = 200
 MANY = 1_000_000
 NO_LIMITS = {
     "sign_in_per_browser_hour": MANY,

@@ -207,11 +207,10 @@ async def test_a_browser_is_known_to_the_accounts_that_were_opened_in_it_only(
     town = await open_town(binding={"sign_in_per_browser_hour": 2})
     await changed(town)
     device = (await sign_in(town, NEW)).json()["device"]
-    others = [
-        await town.call("POST", "/account/sessions", login="wu@example.org", password="x", device=device)
-        for _ in range(3)
-    ]
-    assert [answer.status_code for answer in others] == [401, 401, 429]
+    for _ in range(2):
+        assert (await sign_in(town, "x", "wu@example.org")).status_code == 401
+    other = await town.call("POST", "/account/sessions", login="wu@example.org", password="x", device=device)
+    assert other.status_code == 429
 
 
 async def test_the_right_password_makes_earlier_slips_count_no_more(open_town: Callable[..., Awaitable[Town]]) -> None:

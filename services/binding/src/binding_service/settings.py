@@ -90,7 +90,7 @@ class Settings(ServiceSettings):
         default=100, ge=1, description="Sign-ins tried by one client address in any hour, for whatever account."
     )
     device_days: int = Field(
-        default=180, ge=1, description="Days for which a browser is known to an account after a sign-in."
+        default=180, ge=1, le=400, description="Days for which a browser is known to an account after a sign-in."
     )
     not_me_days: int = Field(
         default=7, ge=1, description="Days for which the link 'this was not me' of a notice works."
