@@ -83,6 +83,9 @@ class Settings(ServiceSettings):
     objections_per_account_day: int = Field(
         default=5, ge=1, description="Objections to other guardians that one account may send in any day."
     )
+    confirm_per_account_hour: int = Field(
+        default=10, ge=1, description="Passwords asked for again by one account, for its data or deletion, in any hour."
+    )
     deletion_days: int = Field(
         default=14,
         ge=1,

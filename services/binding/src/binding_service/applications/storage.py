@@ -225,7 +225,8 @@ async def clear_ended(connection: Connection, binding_ids: list[UUID]) -> None:
 async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[asyncpg.Record]:
     """What BindingSubmitted tells of these bindings, in their order; class and school are those of the roster now.
 
-    One that no longer waits is told as it was at first: every later state has a higher version.
+    One that no longer waits is told as it was at first: every later state has a higher version. Of one that was erased
+    there is nothing to tell.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
@@ -243,6 +244,7 @@ async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[a
         JOIN applications ON applications.id = bindings.application_id
         JOIN students ON students.id = bindings.student_id
         LEFT JOIN paper_entries USING (application_id)
+        WHERE applications.erased_at IS NULL
         ORDER BY place
         """,
         binding_ids,

@@ -39,7 +39,7 @@ async def confirm_by_password(binding: Binding, session: Session, password: str)
     Raises InvalidFieldsError at ``password``, LimitedError, NotSignedInError.
     """
     account_id = require_account(session)
-    limit = Limit("confirm-account", binding.settings.sign_in_per_login_hour, timedelta(hours=1))
+    limit = Limit("confirm-account", binding.settings.confirm_per_account_hour, timedelta(hours=1))
     subject = binding.keys.hashes.digest("account", str(account_id))
     async with binding.database.transaction() as connection:
         wait = await rate_limits.hit(connection, [(limit, subject)])
