@@ -8,7 +8,7 @@ from uuid import UUID
 
 from binding_service.applications.signed import SignedDocument
 from shared.events import CodeIssued, GuardianBound, GuardianToTell
-from support.accounts import FATHER, MOTHER, PASSWORD, father, guardian, mother, sign_in
+from support.accounts import FATHER, MOTHER, father, guardian, mother, sign_in
 from support.school import unbind
 from support.town import CHEN, LI, OTHER_PARENT_ID, PARENT_ID, SIGNATURE, WANG, make_parent_form, national_id
 
@@ -172,4 +172,3 @@ async def test_the_later_guardian_stands_at_the_child_masked_and_the_earlier_is_
     assert "陳○明" in page
     for personal in ("陳志明", FATHER, "0987654321"):
         assert personal not in page
-    assert PASSWORD not in page

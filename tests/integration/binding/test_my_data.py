@@ -23,6 +23,8 @@ from support.school import hear, unbinding
 from support.town import LI, OTHER_PARENT_ID, PARENT_ID, SIGNATURE, WANG
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from support.databases import Clock, Databases
     from support.town import Town
 
@@ -215,3 +217,14 @@ async def test_whose_account_was_deleted_may_apply_again(town: Town, clock: Cloc
     await clock.shift(timedelta(days=15, hours=2))
     again = await town.open_account()
     assert [each["state"] for each in await town.bindings(again)] == ["approved"]
+
+
+async def test_passwords_that_are_asked_for_again_are_limited(open_town: Callable[..., Awaitable[Town]]) -> None:
+    town = await open_town(binding={"sign_in_per_browser_hour": 2})
+    token = await mother(town)
+    for path in ("/account/data", "/account/deletion"):
+        answer = await town.call("POST", path, token, password="wrong")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "password")
+    limited = await town.call("POST", "/account/data", token, password=PASSWORD)
+    assert (limited.status_code, limited.json()["code"]) == (429, "limited")
+    assert int(limited.headers["retry-after"]) > 3000

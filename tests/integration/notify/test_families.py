@@ -38,12 +38,12 @@ async def test_a_guardian_reads_who_was_bound_and_how_to_object(world: World) ->
 async def test_each_new_guardian_is_told_of_once_to_each(world: World) -> None:
     event = make_guardian_bound()
     again = make_guardian_bound(binding_id=event.data.binding_id).model_copy(update={"subject": event.subject})
-    await world.hear(event)
-    await world.hear(event)
+    another = make_guardian_bound().model_copy(update={"subject": event.subject})
+    for told in (event, event, again):
+        await world.hear(told)
     assert len(await world.messages()) == 1
-    await world.hear(make_guardian_bound())
+    await world.hear(another)
     assert len(await world.messages()) == 2
-    assert again.subject == event.subject
 
 
 async def test_who_objected_reads_what_the_school_wrote(world: World) -> None:

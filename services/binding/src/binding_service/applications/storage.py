@@ -246,7 +246,8 @@ async def clear_ended(connection: Connection, binding_ids: list[UUID]) -> None:
 async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[asyncpg.Record]:
     """What BindingSubmitted tells of these bindings, in their order; ``waits`` says whether they still do.
 
-    One that no longer waits is told as it was at first: every later state has a higher version.
+    One that no longer waits is told as it was at first: every later state has a higher version. Of one that was erased
+    there is nothing to tell.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         f"""
@@ -266,6 +267,7 @@ async def submissions(connection: Connection, binding_ids: list[UUID]) -> list[a
         JOIN students ON students.id = bindings.student_id
         LEFT JOIN accounts ON accounts.person_hash = applications.person_hash
         LEFT JOIN paper_entries USING (application_id)
+        WHERE applications.erased_at IS NULL
         ORDER BY place
         """,  # noqa: S608 - a constant of ours
         binding_ids,
