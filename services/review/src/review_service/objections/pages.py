@@ -49,9 +49,9 @@ async def show_or_answer(request: Request, site: Site, teacher: Teacher) -> Resp
     try:
         await use_cases.answer(site.review, teacher, objection_id, written)
     except ReasonMissingError:
-        return await _page(request, site, teacher, written, _("請填寫給家長的說明。"))
+        return await _page(request, site, teacher, written, _("請填寫給監護人的回覆。"))
     except ReasonTooLongError:
-        error = _("說明最多 {limit} 個字，請精簡後再送出。").format(limit=LONGEST_NOTE)
+        error = _("回覆最多 {limit} 個字，請精簡後再送出。").format(limit=LONGEST_NOTE)
         return await _page(request, site, teacher, written, error)
     return see(f"/objections/{objection_id}")
 
