@@ -54,7 +54,7 @@ EMPTY = "is empty"
 #: Characters in a line at most, and in all files together once they are unpacked: a small zip can hold a great deal.
 LONGEST_LINE = 1_000_000
 MOST_BYTES = 4_000_000_000
-BLOCK_LINES = 4000
+BLOCK_LINES = 1000
 #: A quotation mark that is never closed ends here.
 LONGEST_BLOCK_LINES = 20_000
 
@@ -232,7 +232,7 @@ OPTIONAL_COLUMNS = (
 def lines(path: Path, name: str, *, part: int = 0, parts: int = 1, words: Sequence[str] = ()) -> Iterator[Line]:
     """The records of one file of a folder or zip. Raises UnreadableRosterError where the file cannot be read as CSV.
 
-    Of several ``parts``, every so many thousandth records. With ``words``, only what stands near one of them.
+    Of several ``parts``, every so many thousand lines. With ``words``, only what stands near one of them.
     """
     with _open(path, name) as text:
         blocks = _blocks(text, name)
@@ -251,7 +251,7 @@ class _Block(NamedTuple):
 
 
 def _blocks(text: io.TextIOBase, name: str) -> Iterator[_Block]:
-    """The header, then some thousands of records each time.
+    """The header, then a thousand lines or a few more each time.
 
     A record ends where a line does and every quotation mark before it has its pair, so no CSV has to be read for that.
     """

@@ -1,7 +1,7 @@
 """From the files of a roster to the rows that PostgreSQL's COPY takes, in processes of their own where that pays.
 
 Each of several processes goes through the same files and takes its share of the records: a file is cut where records
-end, so nobody has to wait for the other. Rows leave as text, some thousands at a time, and nothing is kept.
+end, so nobody has to wait for the other. Rows leave as text, a thousand at a time, and nothing is kept.
 """
 
 from __future__ import annotations
