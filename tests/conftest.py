@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 #: Where Rich is installed, structlog draws a traceback with every local in it: seconds for each.
-PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAIN])
 
 

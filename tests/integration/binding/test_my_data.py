@@ -29,11 +29,15 @@ if TYPE_CHECKING:
     from support.town import Town
 
 PHONE = "+886912345678"
+NEXT_EMAIL = "next@home.example"
 TABLES = (
+    "account_devices",
+    "account_notices",
     "accounts",
     "applications",
     "application_contacts",
     "bindings",
+    "contact_changes",
     "drafts",
     "objections",
     "paper_forms",
@@ -99,7 +103,9 @@ async def test_the_file_has_all_of_it_and_asks_for_the_password(town: Town) -> N
     other = (await town.do("GET", "/account/family", token))[0]["guardians"][0]["binding_id"]
     await town.do("POST", f"/account/guardians/{other}/objections", token, reason="我不認識這個人")
     await town.fill_students(token, WANG)
+    await town.do("POST", "/account/contacts/email", token, contact=NEXT_EMAIL, current=PASSWORD)
     async with town.browser(token) as browser:
+        assert NEXT_EMAIL in (await browser.get("/account/data")).text
         for wrong in ("", "something else"):
             refused = await browser.post("/account/data", data={"password": wrong})
             assert refused.status_code == 422
@@ -116,6 +122,9 @@ async def test_the_file_has_all_of_it_and_asks_for_the_password(town: Town) -> N
     assert [objection["reason"] for objection in data["objections"]] == ["我不認識這個人"]
     assert data["draft"]["students"][0]["student_id"] == WANG.id
     assert len(data["sessions"]) >= 1
+    assert len(data["browsers"]) == 1
+    assert {notice["kind"] for notice in data["notices"]} == {"password_changed", "new_device"}
+    assert [(change["channel"], change["contact"]) for change in data["contact_changes"]] == [("email", NEXT_EMAIL)]
     for others in (OTHER_PARENT_ID, FATHER, "陳志明"):
         assert others not in file.text
 

@@ -90,8 +90,34 @@ class SessionData(BaseModel):
     """Somebody who is signed in now."""
 
     by_password: bool
+    browser: str = Field(description="Empty where it is not known.")
+    system: str = Field(description="The same.")
     signed_in_at: AwareDatetime
+    last_used_at: AwareDatetime
     ends_at: AwareDatetime
+
+
+class BrowserData(BaseModel):
+    """A browser in which the account was signed in to: a cookie tells it, of which a hash is kept."""
+
+    last_used_at: AwareDatetime
+
+
+class NoticeData(BaseModel):
+    """What the owner was told of by mail, with the contact that was there before."""
+
+    kind: str
+    told_at: AwareDatetime
+    email_before: str | None
+    phone_before: str | None
+
+
+class ContactChangeData(BaseModel):
+    """A contact that a code has yet to prove."""
+
+    channel: str
+    contact: str
+    expires_at: AwareDatetime
 
 
 class MyData(BaseModel):
@@ -101,6 +127,9 @@ class MyData(BaseModel):
     applications: list[ApplicationData]
     objections: list[ObjectionData]
     sessions: list[SessionData]
+    browsers: list[BrowserData]
+    notices: list[NoticeData]
+    contact_changes: list[ContactChangeData]
     draft: Draft | None = Field(description="What is filled in and was not sent.")
 
     def masked(self) -> MyData:
@@ -127,14 +156,17 @@ async def my_data(binding: Binding, session: Session) -> MyData:
         objections = await storage.objections(connection, person)
         hashes = binding.keys.hashes.digests("contact", account["login"])
         sessions = await storage.sessions(connection, account_id, hashes)
+        browsers = await storage.browsers(connection, account_id)
+        notices = await storage.notices(connection, account_id)
+        changes = await storage.contact_changes(connection, account_id)
     return MyData(
         account=_account(binding.keys, account),
         applications=[_application(binding.keys, row, bindings) for row in applications],
         objections=[_objection(binding.keys, row) for row in objections],
-        sessions=[
-            SessionData(by_password=row["by_password"], signed_in_at=row["proven_at"], ends_at=row["expires_at"])
-            for row in sessions
-        ],
+        sessions=[SessionData.model_validate(dict(row)) for row in sessions],
+        browsers=[BrowserData.model_validate(dict(row)) for row in browsers],
+        notices=[NoticeData.model_validate(dict(row)) for row in notices],
+        contact_changes=[_contact_change(binding.keys, row) for row in changes],
         draft=draft if draft.students or draft.adding or draft.typed else None,
     )
 
@@ -183,6 +215,11 @@ def _objection(keys: Keys, row: asyncpg.Record) -> ObjectionData:
             "note": _opened(keys, row["note_sealed"], f"{place}:note"),
         }
     )
+
+
+def _contact_change(keys: Keys, row: asyncpg.Record) -> ContactChangeData:
+    contact = keys.store.unseal(row["contact_sealed"], f"contact_changes:{row['id']}:contact")
+    return ContactChangeData(channel=row["channel"], contact=contact, expires_at=row["expires_at"])
 
 
 def _opened(keys: Keys, sealed: str | None, place: str) -> str:

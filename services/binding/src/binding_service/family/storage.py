@@ -208,11 +208,44 @@ async def sessions(connection: Connection, account_id: UUID, contact_hashes: lis
     """Live sessions of the account, and of logins by a code to its e-mail."""
     rows: list[asyncpg.Record] = await connection.fetch(
         """
-        SELECT account_id IS NOT NULL AS by_password, proven_at, expires_at FROM sessions
+        SELECT account_id IS NOT NULL AS by_password, browser, system, proven_at AS signed_in_at, last_used_at,
+               expires_at AS ends_at FROM sessions
         WHERE (account_id = $1 OR contact_hash = ANY($2)) AND expires_at > present() ORDER BY proven_at
         """,
         account_id,
         contact_hashes,
+    )
+    return rows
+
+
+async def browsers(connection: Connection, account_id: UUID) -> list[asyncpg.Record]:
+    """The browsers that are known to the account."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT used_at AS last_used_at FROM account_devices WHERE account_id = $1 ORDER BY used_at", account_id
+    )
+    return rows
+
+
+async def notices(connection: Connection, account_id: UUID) -> list[asyncpg.Record]:
+    """What the account's owner was told of lately."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT kind, created_at AS told_at, email_before, phone_before FROM account_notices
+        WHERE account_id = $1 ORDER BY created_at
+        """,
+        account_id,
+    )
+    return rows
+
+
+async def contact_changes(connection: Connection, account_id: UUID) -> list[asyncpg.Record]:
+    """The contacts that are yet to be proven."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT id, channel, contact_sealed, expires_at FROM contact_changes
+        WHERE account_id = $1 AND expires_at > present() ORDER BY channel
+        """,
+        account_id,
     )
     return rows
 
