@@ -363,6 +363,8 @@ async def start_import(connection: Connection, pushed_by: str | None, push_id: U
     """Open a new revision and its staging tables."""
     # PostgreSQL notices within a second that who asked was killed, and gives the lock back.
     await connection.execute("SET LOCAL client_connection_check_interval = '1s'")
+    # The joins are over whole tables: with the usual 4 MB each would go to disk in dozens of parts.
+    await connection.execute("SET LOCAL work_mem = '64MB'")
     await connection.execute(STAGING)
     revision: int = await connection.fetchval(
         "INSERT INTO roster_imports (pushed_by, push_id) VALUES ($1, $2) RETURNING revision", pushed_by, push_id
