@@ -229,7 +229,7 @@ async def test_who_comes_back_is_applied_for_again(town: Town, city: City) -> No
 async def test_what_is_bound_to_a_child_that_left_is_kept_and_marked_as_ended(
     town: Town, city: City, clock: Clock
 ) -> None:
-    token, binding_id = await bound(town, city)
+    _, binding_id = await bound(town, city)
     before = await row(town, binding_id)
     city.leave(MEI)
     await clock.shift(timedelta(days=200))
@@ -244,11 +244,11 @@ async def test_what_is_bound_to_a_child_that_left_is_kept_and_marked_as_ended(
     await clock.shift(timedelta(0))
     words = f"已畢業或離校（{today.year}/{today.month}/{today.day}）"
     account = await sign_in(town)
-    for path, session in (("/progress", token), ("/account", account)):
-        async with town.browser(session) as browser:
+    async with town.browser(account) as browser:
+        for path in ("/progress", "/account"):
             page = (await browser.get(path)).text
-        assert words in page, path
-        assert "認證" in page, path
+            assert words in page, path
+            assert "認證" in page, path
     (child,) = await town.do("GET", "/account/children", account)
     assert (child["school"], child["left_on"]) == ("市立內湖國小", str(today))
 
