@@ -184,6 +184,7 @@ def test_a_signature_is_crisp_and_strokes_can_be_taken_back(new_parent: NewParen
     parent = new_parent(device_scale_factor=3)
     fill_all(parent, shared_stack.roster.students[0])
     canvas = parent.page.locator(".pad canvas")
+    expect(canvas).to_be_visible()
     assert canvas.evaluate("it => it.width / it.getBoundingClientRect().width") == pytest.approx(3, abs=0.02)
     parent.draw_signature()
     assert len(strokes(parent.page)) == 2
