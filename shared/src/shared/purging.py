@@ -7,7 +7,6 @@ so a process that is killed half-way has told what it did, and the next run goes
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -31,7 +30,6 @@ BATCH = 1000
 INBOX_DAYS = 30
 #: Any number: with the schema's, the advisory lock of the purge.
 LOCK = 5_402_780
-STATEMENT = re.compile(r"DELETE FROM (\w+) WHERE (.+)", re.DOTALL)
 
 log = structlog.get_logger(__name__)
 
@@ -72,13 +70,6 @@ def expired(table: str, condition: str, *values: object, kind: str = "", change:
             values,
         ),
     )
-
-
-def of_statement(statement: str) -> Purge:
-    """The same of ``DELETE FROM table WHERE condition``, as a room writes down what means nothing any more."""
-    parts = STATEMENT.fullmatch(statement)
-    assert parts is not None, statement  # noqa: S101 - a constant of ours
-    return expired(parts[1], parts[2])
 
 
 async def purge_for_ever(database: Database, purges: Sequence[Purge]) -> None:
@@ -182,10 +173,8 @@ async def _execute(statement: str, values: Sequence[object], connection: Connect
 
 #: What every service has.
 COMMON = (
-    of_statement(f"DELETE FROM inbox WHERE received_at < present() - interval '{INBOX_DAYS} days'"),  # noqa: S608
+    expired("inbox", f"received_at < present() - interval '{INBOX_DAYS} days'"),
     # The longest window is a day: none of these hits counts any more.
-    of_statement(
-        "DELETE FROM rate_limits WHERE coalesce(hits[cardinality(hits)], '-infinity') < present() - interval '1 day'"
-    ),
-    of_statement("DELETE FROM retention_reports WHERE began_at < present() - interval '400 days'"),
+    expired("rate_limits", "coalesce(hits[cardinality(hits)], '-infinity') < present() - interval '1 day'"),
+    expired("retention_reports", "began_at < present() - interval '400 days'"),
 )

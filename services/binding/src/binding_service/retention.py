@@ -14,7 +14,7 @@ from binding_service.family import storage
 from binding_service.family.deletion import delete_due, erase_closed
 from binding_service.logins import storage as logins
 from binding_service.roster import push_rows
-from shared.purging import Purge, expired, of_statement
+from shared.purging import Purge, expired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,9 @@ def make_purges(settings: Settings, keys: Keys) -> Sequence[Purge]:
     """All that expires here."""
     closed = timedelta(days=settings.retain_closed_days)
     return [
-        *map(of_statement, (*logins.EXPIRED, *accounts.EXPIRED, *push_rows.EXPIRED)),
+        *logins.EXPIRED,
+        *accounts.EXPIRED,
+        *push_rows.EXPIRED,
         expired("drafts", "updated_at < present() - $1::interval", timedelta(days=settings.retain_drafts_days)),
         expired(
             "paper_entries",

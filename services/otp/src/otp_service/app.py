@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from otp_service import consumers
-from otp_service.retention import PURGES
+from otp_service.storage import EXPIRED
 from otp_service.use_cases import Otp
 from shared.bus import Bus
 from shared.database import Database
@@ -42,7 +42,7 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(database, bus, purges=PURGES):
+        async with running(database, bus, purges=EXPIRED):
             yield
 
     return Starlette(routes=health_routes("otp_service", database, bus), lifespan=lifespan)

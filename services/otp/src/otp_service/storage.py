@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.purging import expired
+
 #: How long a lost answer can be asked for again; the id is worth nothing afterwards.
 ANSWER_LIFE = timedelta(minutes=10)
 
 #: Rows that mean nothing any more.
 EXPIRED = (
-    "DELETE FROM answers WHERE given_at < present() - interval '1 day'",
-    "DELETE FROM attempts WHERE expires_at < present() - interval '1 day'",
+    expired("answers", "given_at < present() - interval '1 day'"),
+    expired("attempts", "expires_at < present() - interval '1 day'"),
 )
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from review_service.accounts import storage as accounts
 from review_service.applications import storage as applications
 from review_service.applications.forgetting import forget_ended
 from review_service.papers import storage as papers
-from shared.purging import Purge, expired, of_statement
+from shared.purging import Purge, expired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,8 @@ def make_purges(settings: Settings) -> Sequence[Purge]:
     store = settings.sealing_keys("KEY_REVIEW_STORE", settings.key_review_store)
     period = timedelta(days=settings.retain_closed_days)
     return [
-        *map(of_statement, (*accounts.EXPIRED, *papers.EXPIRED)),
+        *accounts.EXPIRED,
+        *papers.EXPIRED,
         Purge("closed applications", partial(_count_ended, period), partial(forget_ended, store, period)),
         expired(
             "objections",

@@ -14,7 +14,7 @@ from binding_service.roster import importing, push_rows, storage, tokens
 from binding_service.roster.domain import Choices
 from binding_service.roster.pushes import Pushes
 from shared.database import Database
-from shared.purging import of_statement, purge
+from shared.purging import purge
 from support.serving import eventually
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ async def test_a_report_is_there_for_ninety_days(pushing: Town, export: Export):
             await pushing.db.execute(
                 "UPDATE binding.roster_pushes SET finished_at = now() - make_interval(days => $1)", days
             )
-            await purge(database, [of_statement(statement) for statement in push_rows.EXPIRED])
+            await purge(database, push_rows.EXPIRED)
             assert (await pushing.http.get(path, headers=ZIP)).status_code == status
     finally:
         await database.close()

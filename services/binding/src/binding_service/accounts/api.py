@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from binding_service import labels
 from binding_service.accounts import contacts, not_me, sessions
 from binding_service.accounts import use_cases as accounts
 from binding_service.api_parts import AnySession, Body, IdempotencyKey, Parts, SessionState, SignedIn
@@ -83,17 +82,6 @@ class NotMe(Body):
     """The token of a notice's link."""
 
     token: str = Field(max_length=100)
-
-
-class Child(BaseModel):
-    """A child that is bound to the account."""
-
-    name: str
-    school: str
-    class_name: str
-    relation_label: str
-    bound_at: datetime
-    left_on: date | None = Field(description="Since when the school has no such student: graduated or left.")
 
 
 @router.post("/account/sessions", status_code=201, summary="Sign in with a password")
@@ -178,18 +166,3 @@ def _change_state(change: contacts.Change | None) -> ContactChange:
     return ContactChange(
         proven=False, expires_at=change.expires_at, resend_in=change.resend_in, tries_left=change.tries_left
     )
-
-
-@router.get("/account/children", summary="The account's children")
-async def children(binding: Parts, session: SignedIn) -> list[Child]:
-    return [
-        Child(
-            name=row["name"],
-            school=row["school_name"],
-            class_name=row["class_name"],
-            relation_label=labels.relation(row["relation"], row["relation_text"]),
-            bound_at=row["bound_at"],
-            left_on=row["left_on"],
-        )
-        for row in await accounts.children(binding, session)
-    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.purging import expired
+
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
 
 #: Rows that mean nothing any more. A browser that no setting can still know is forgotten.
 EXPIRED = (
-    "DELETE FROM account_notices WHERE expires_at < present() - interval '1 day'",
-    "DELETE FROM contact_changes WHERE expires_at < present() - interval '1 day'",
-    "DELETE FROM account_devices WHERE used_at < present() - interval '400 days'",
+    expired("account_notices", "expires_at < present() - interval '1 day'"),
+    expired("contact_changes", "expires_at < present() - interval '1 day'"),
+    expired("account_devices", "used_at < present() - interval '400 days'"),
 )
 COLUMNS = """
     id, person_hash, national_id_sealed, login, name, phone, language, password_hash
@@ -172,23 +174,6 @@ async def add_notice(
         life,
     )
     return until
-
-
-async def children(connection: Connection, account_id: UUID) -> list[asyncpg.Record]:
-    """The children that are bound to the account: name, school, class, relation, since when, and when it left."""
-    rows: list[asyncpg.Record] = await connection.fetch(
-        """
-        SELECT students.name, schools.name AS school_name, classes.name AS class_name, bindings.relation,
-               bindings.relation_text, bindings.changed_at AS bound_at, bindings.left_on
-        FROM accounts JOIN bindings ON bindings.person_hash = accounts.person_hash AND bindings.state = 'approved'
-        JOIN students ON students.id = bindings.student_id
-        JOIN classes ON classes.id = students.class_id
-        JOIN schools ON schools.id = students.school_id
-        WHERE accounts.id = $1 ORDER BY students.name
-        """,
-        account_id,
-    )
-    return rows
 
 
 async def notice(connection: Connection, token_hash: str) -> asyncpg.Record | None:

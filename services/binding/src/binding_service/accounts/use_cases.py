@@ -211,13 +211,6 @@ def _national_id(binding: Binding, account: asyncpg.Record) -> str:
     return binding.keys.store.unseal(account["national_id_sealed"], f"accounts:{account['id']}:national_id")
 
 
-async def children(binding: Binding, session: Session) -> list[asyncpg.Record]:
-    """The account's children. Raises NotSignedInError, PasswordChangeDueError."""
-    account_id = require_account(session)
-    async with binding.database.connection() as connection:
-        return await storage.children(connection, account_id)
-
-
 def require_account(session: Session) -> UUID:
     """The account that the session is signed in to. Raises NotSignedInError, PasswordChangeDueError."""
     if session.account_id is None:

@@ -18,7 +18,8 @@ from binding_service.family import my_data as data
 from binding_service.family.domain import LONGEST_REASON
 
 if TYPE_CHECKING:
-    from binding_service.family.domain import Child, Guardian
+    from binding_service.family.domain import Child as ChildOfAccount
+    from binding_service.family.domain import Guardian
 
 router = APIRouter()
 
@@ -50,6 +51,17 @@ class GuardianState(BaseModel):
     objection: ObjectionState | None
 
 
+class Child(BaseModel):
+    """A child that is bound to the account."""
+
+    name: str
+    school: str
+    class_name: str
+    relation_label: str
+    bound_at: datetime
+    left_on: date | None = Field(description="Since when the school has no such student: graduated or left.")
+
+
 class FamilyChild(BaseModel):
     """A child that is bound to the account, or waits for it."""
 
@@ -76,6 +88,22 @@ class DeletionState(BaseModel):
     """Whether the account will be deleted."""
 
     due_at: datetime | None = Field(description="Until then it can be taken back; null: it stays.")
+
+
+@router.get("/account/children", summary="The account's children")
+async def bound_children(binding: Parts, session: SignedIn) -> list[Child]:
+    return [
+        Child(
+            name=child.name,
+            school=child.school,
+            class_name=child.class_name,
+            relation_label=labels.relation(child.relation, child.relation_text),
+            bound_at=child.since,
+            left_on=child.left_on,
+        )
+        for child in await children.my_children(binding, session)
+        if child.state == "approved"
+    ]
 
 
 @router.get("/account/family", summary="The account's children, bound and waiting, and their later guardians")
@@ -119,7 +147,7 @@ async def keep_account(binding: Parts, session: SignedIn) -> Response:
     return Response(status_code=204)
 
 
-def _child(child: Child) -> FamilyChild:
+def _child(child: ChildOfAccount) -> FamilyChild:
     return FamilyChild.model_validate(
         {
             "binding_id": child.binding_id,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.purging import expired
+
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
 
 #: Rows that mean nothing any more.
 EXPIRED = (
-    "DELETE FROM login_attempts WHERE expires_at < present() - interval '1 day'",
+    expired("login_attempts", "expires_at < present() - interval '1 day'"),
     # Kept for a day: what was typed on a page when the session ended finds its draft by it.
-    "DELETE FROM sessions WHERE expires_at < present() - interval '1 day'",
+    expired("sessions", "expires_at < present() - interval '1 day'"),
 )
 
 

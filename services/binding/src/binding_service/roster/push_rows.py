@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from binding_service.roster.storage import LOCK
+from shared.purging import expired
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 #: A process that runs an import says so every few seconds; one that was silent for so long is gone.
 SILENT_SECONDS = 60
 #: Whoever sent a roster can read the report for so long; the import itself stays noted in roster_imports.
-EXPIRED = ("DELETE FROM roster_pushes WHERE coalesce(finished_at, started_at) < present() - interval '90 days'",)
+EXPIRED = (expired("roster_pushes", "coalesce(finished_at, started_at) < present() - interval '90 days'"),)
 #: What the import itself has committed counts before what was last heard of it.
 STATES = f"""
     SELECT push.id, push.pushed_by, push.choices, push.progress, push.started_at,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from review_service.errors import UsernameTakenError
+from shared.purging import expired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 #: What has ended. A session's row stays for a day: a form that comes too late is kept in it.
 EXPIRED = (
-    "DELETE FROM sessions WHERE expires_at < present() - interval '1 day'",
-    "DELETE FROM sign_ins_under_way WHERE expires_at < present()",
+    expired("sessions", "expires_at < present() - interval '1 day'"),
+    expired("sign_ins_under_way", "expires_at < present()"),
 )
 
 #: Who a teacher is, for context.Teacher: from TEACHER_TABLES.

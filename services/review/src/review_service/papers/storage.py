@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared.purging import expired
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from shared.database import Connection
 
 #: Longer than anybody takes to correct a form; what was typed goes with the row.
-EXPIRED = ("DELETE FROM paper_entries WHERE entered_at < present() - interval '90 days'",)
+EXPIRED = (expired("paper_entries", "entered_at < present() - interval '90 days'"),)
 
 
 async def students(connection: Connection, school_id: str, class_id: str) -> list[asyncpg.Record]:
