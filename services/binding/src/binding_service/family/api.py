@@ -13,7 +13,8 @@ from binding_service import labels
 from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
 from binding_service.doors import request_id_of
 from binding_service.drafts.domain import mask_name
-from binding_service.family import children, deletion, objections
+from binding_service.family import children as families
+from binding_service.family import deletion, objections
 from binding_service.family import my_data as data
 from binding_service.family.domain import LONGEST_REASON
 
@@ -91,7 +92,7 @@ class DeletionState(BaseModel):
 
 
 @router.get("/account/children", summary="The account's children")
-async def bound_children(binding: Parts, session: SignedIn) -> list[Child]:
+async def children(binding: Parts, session: SignedIn) -> list[Child]:
     return [
         Child(
             name=child.name,
@@ -101,14 +102,14 @@ async def bound_children(binding: Parts, session: SignedIn) -> list[Child]:
             bound_at=child.since,
             left_on=child.left_on,
         )
-        for child in await children.my_children(binding, session)
+        for child in await families.my_children(binding, session)
         if child.state == "approved"
     ]
 
 
 @router.get("/account/family", summary="The account's children, bound and waiting, and their later guardians")
 async def family(binding: Parts, session: SignedIn) -> list[FamilyChild]:
-    return [_child(child) for child in await children.my_children(binding, session)]
+    return [_child(child) for child in await families.my_children(binding, session)]
 
 
 @router.post(
