@@ -163,7 +163,8 @@ class Parent:
         self.go_on()
 
     def draw_signature(self) -> None:
-        """Two strokes, by mouse."""
+        """Two strokes, by mouse, on a page that no longer moves."""
+        self.page.wait_for_load_state()
         pad = self.page.locator(".pad canvas")
         pad.scroll_into_view_if_needed()
         box = pad.bounding_box()
@@ -177,7 +178,8 @@ class Parent:
             mouse.up()
 
     def type_signature(self) -> None:
-        """The name instead of a signature."""
+        """The name instead of a signature; the page's script, once it has run, folds the field away."""
+        self.page.wait_for_load_state()
         field = self.page.locator("#typed")
         if not field.is_visible():
             self.page.get_by_text(self.say("無法手寫時，請輸入您的姓名代替簽名")).click()

@@ -102,7 +102,8 @@ class Witness:
             self.note(f"goes elsewhere: {request.url}")
 
     def look(self, name: str) -> None:
-        """Look at the page by this name."""
+        """Look at the page by this name, once all of it is there: a click waits for the new page's first byte only."""
+        self.page.wait_for_load_state()
         self.seen.append(name)
         for violation in Axe().run(self._inspectable(), options={"runOnly": RULES}).response["violations"]:
             targets = [node["target"] for node in violation["nodes"]]

@@ -54,7 +54,8 @@ class Visitor:
         self.press("登入")
 
     def look(self) -> None:
-        """See what is wrong here. Where scripts are off, axe does not run either."""
+        """See what is wrong here, once all of it is there. Where scripts are off, axe does not run either."""
+        self.page.wait_for_load_state()
         heading = self.page.get_by_role("heading", level=1).inner_text()
         if self.has_scripts:
             for violation in Axe().run(self.page, options={"runOnly": RULES}).response["violations"]:
