@@ -98,7 +98,8 @@ async def import_roster(
             if not await storage.lock_imports(connection):
                 raise ImportUnderWayError
             today = await storage.today(connection)
-            export = Export(path, modes, today, roster.hashes, roster.store)
+            known = {file.name: await records.fingerprints(connection, file) for file in oneroster.FILES}
+            export = Export(path, modes, today, roster.hashes, roster.store, known)
             revision = await storage.start_import(connection, pushed_by, push_id)
             report = await _import(roster, connection, export, choices, tell, revision)
             if choices.dry_run or report.refused:
@@ -159,21 +160,27 @@ async def _refuse_parts_of_nothing(connection: Connection, export: Export) -> No
 
 async def _stage(connection: Connection, export: Export, tell: Tell) -> None:
     """COPY the files' good lines to their tables while they are read, then the bad ones."""
-    with reading(export) as chunks, tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as problems:
-        source = _Source(chunks, problems, tell)
+    with (
+        reading(export) as chunks,
+        tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as problems,
+        tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as known,
+    ):
+        source = _Source(chunks, problems, known, tell)
         for file in filter(export.read, oneroster.FILES):
-            columns = ("line", "id", "modified", "gone", *COLUMNS[file.table])
+            columns = ("line", "id", "modified", "gone", "fingerprint", *COLUMNS[file.table])
             await storage.stage(connection, file.table, columns, source.rows_of(file), NULL)
-        problems.seek(0)
-        await storage.stage(connection, "problems", storage.PROBLEM_COLUMNS, _blocks_of(problems), NULL)
+            await storage.stage(connection, "known", ("line", "fingerprint"), _taken_from(known), NULL)
+            await records.recall(connection, file)
+        await storage.stage(connection, "problems", storage.PROBLEM_COLUMNS, _taken_from(problems), NULL)
 
 
 class _Source:
-    """Hands the chunks of one file after the other to COPY; what is bad in them waits in ``problems``."""
+    """Hands the chunks of one file after the other to COPY; what is bad or known in them waits."""
 
-    def __init__(self, chunks: Iterator[Chunk], problems: IO[bytes], tell: Tell) -> None:
+    def __init__(self, chunks: Iterator[Chunk], problems: IO[bytes], known: IO[bytes], tell: Tell) -> None:
         self._chunks = chunks
         self._problems = problems
+        self._known = known
         self._tell = tell
         self._next: Chunk | None = None
 
@@ -183,15 +190,20 @@ class _Source:
         while (chunk := self._next or await asyncio.to_thread(next, self._chunks, None)) and chunk.file == file.name:
             self._next = None
             self._problems.write(chunk.problems)
+            self._known.write(chunk.known)
             lines += chunk.records
             self._tell(Progress("reading", file.name, lines))
             yield chunk.rows
         self._next = chunk
 
 
-async def _blocks_of(file: IO[bytes]) -> AsyncIterator[bytes]:
+async def _taken_from(file: IO[bytes]) -> AsyncIterator[bytes]:
+    """What was written to a file, which is empty then."""
+    file.seek(0)
     while block := file.read(SPOOLED_BYTES):
         yield block
+    file.seek(0)
+    file.truncate()
 
 
 async def _complete(connection: Connection, export: Export) -> dict[str, int]:

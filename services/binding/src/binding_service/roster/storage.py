@@ -25,25 +25,32 @@ STATEMENT_SECONDS = 600
 #: Few enough that the events made of them do not hold up a page.
 ROWS_AT_ONCE = 100
 
-#: A record's line, id, time and facts; ``gone`` says that a delta file takes it away.
+#: A record's line, id, time and facts; ``gone`` says that a delta file takes it away, ``known`` that this is kept.
 STAGING = """
     CREATE TEMPORARY TABLE staged_orgs (
-        line integer, id text, modified timestamptz, gone boolean,
+        line integer, id text, modified timestamptz, gone boolean, fingerprint bigint,
+        known boolean NOT NULL DEFAULT false,
         code text, name text, level text, is_school boolean) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_classes (
-        line integer, id text, modified timestamptz, gone boolean,
+        line integer, id text, modified timestamptz, gone boolean, fingerprint bigint,
+        known boolean NOT NULL DEFAULT false,
         school_id text, name text, levels text, homeroom boolean) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_users (
-        line integer, id text, modified timestamptz, gone boolean,
+        line integer, id text, modified timestamptz, gone boolean, fingerprint bigint,
+        known boolean NOT NULL DEFAULT false,
         name text, email text, email_problem text, id_hash text, id_sealed text, id_column text, id_problem text,
         agents text, name_hash text, email_hash text, phone_hashes text, shown_sealed text, person_hash text,
         person_sealed text) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_roles (
-        line integer, id text, modified timestamptz, gone boolean,
+        line integer, id text, modified timestamptz, gone boolean, fingerprint bigint,
+        known boolean NOT NULL DEFAULT false,
         user_id text, org_id text, kind text, main boolean, ends date) ON COMMIT DROP;
     CREATE TEMPORARY TABLE staged_enrollments (
-        line integer, id text, modified timestamptz, gone boolean,
+        line integer, id text, modified timestamptz, gone boolean, fingerprint bigint,
+        known boolean NOT NULL DEFAULT false,
         class_id text, user_id text, role text, ends date, ended boolean NOT NULL DEFAULT false) ON COMMIT DROP;
+    -- Lines that say what is kept of them: that is taken instead.
+    CREATE TEMPORARY TABLE staged_known (line integer, fingerprint bigint) ON COMMIT DROP;
     -- Bad lines. A row that subject names stays as it was; where it is null, no row of that kind is removed. record is
     -- the id of a line that was not even read.
     CREATE TEMPORARY TABLE staged_problems (
@@ -407,7 +414,8 @@ async def complete_users(connection: Connection, columns: Sequence[str], users: 
     given = ", ".join(f"${number}::text[]" for number in range(1, len(columns) + 2))
     await execute(
         connection,
-        f"UPDATE staged_users AS here SET {', '.join(f'{name} = given.{name}' for name in columns)}"  # noqa: S608 - constants
+        "UPDATE staged_users AS here"  # noqa: S608 - constants
+        f" SET known = false, {', '.join(f'{name} = given.{name}' for name in columns)}"
         f" FROM unnest({given}) AS given (id, {', '.join(columns)}) WHERE given.id = here.id",
         *map(list, zip(*users, strict=True)),
     )
