@@ -211,6 +211,7 @@ async def _complete(connection: Connection, export: Export) -> dict[str, int]:
     passed_over = {
         file.name: await records.complete(connection, file, export.modes[file.name]) for file in oneroster.FILES
     }
+    await storage.analyze(connection)
     await _make_guardians(connection, export)
     for file in oneroster.FILES:
         await records.keep(connection, file, export.modes[file.name])

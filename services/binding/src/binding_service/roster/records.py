@@ -117,7 +117,8 @@ async def keep(connection: Connection, file: File, mode: Mode) -> None:
             SELECT here.line, here.id, greatest(here.modified, kept.modified) AS modified
             FROM staged_{file.table} AS here LEFT JOIN roster_{file.table} AS kept ON kept.id = here.id
             WHERE NOT here.known AND (kept.id IS NULL OR here.modified > coalesce(kept.modified, '-infinity')
-                OR here.fingerprint IS DISTINCT FROM kept.fingerprint OR ({here}) IS DISTINCT FROM ({kept}))
+                OR here.fingerprint IS DISTINCT FROM kept.fingerprint OR ({here}) IS DISTINCT FROM ({kept}));
+        ANALYZE kept_{file.table}
         """,  # noqa: S608 - put together from constants
     )
     if mode == "bulk":

@@ -79,10 +79,12 @@ GUARDIANS_APART = """
 """
 
 #: Every check joins whole tables; what has to be known of them is their size.
-ANALYZE = """
+ANALYZE_STAGED = """
+    ANALYZE staged_orgs; ANALYZE staged_classes; ANALYZE staged_users; ANALYZE staged_roles; ANALYZE staged_enrollments;
+"""
+ANALYZE_PROBLEMS = """
     CREATE INDEX ON staged_problems (kind, subject);
-    ANALYZE staged_orgs; ANALYZE staged_classes; ANALYZE staged_users; ANALYZE staged_roles;
-    ANALYZE staged_guardians; ANALYZE staged_enrollments; ANALYZE staged_problems;
+    ANALYZE staged_problems; ANALYZE staged_guardians;
 """
 
 DERIVE_LEVELS = """
@@ -276,21 +278,18 @@ NEXT = """
         FROM staged_users AS person JOIN staged_roles ON user_id = person.id WHERE kind <> 'student'
         ORDER BY person.id, main DESC, kind, org_id;
     CREATE TEMPORARY TABLE next_students ON COMMIT DROP AS
-        SELECT DISTINCT ON (person.id) person.id, class.school_id, place.class_id, person.name,
+        SELECT person.id, class.school_id, place.class_id, person.name,
             id_hash AS national_id_hash, id_sealed AS national_id_sealed,
             string_to_array(agents, E'\x1e') AS guardian_ids,
             person.line, id_column
         FROM staged_users AS person
-        JOIN staged_enrollments AS place ON place.user_id = person.id AND place.role = 'student' AND NOT place.ended
-        JOIN staged_classes AS class ON class.id = place.class_id
-        ORDER BY person.id;
+        JOIN (SELECT user_id, min(class_id) AS class_id FROM staged_enrollments
+              WHERE role = 'student' AND NOT ended GROUP BY user_id) AS place ON place.user_id = person.id
+        JOIN staged_classes AS class ON class.id = place.class_id;
     CREATE TEMPORARY TABLE next_guardians ON COMMIT DROP AS
         SELECT user_id AS id, role, id_hash AS national_id_hash, name_hash, email_hash,
             string_to_array(phone_hashes, E'\x1e') AS phone_hashes, shown_sealed
         FROM staged_guardians JOIN staged_users ON staged_users.id = user_id;
-    CREATE INDEX ON next_guardians (id);
-    CREATE INDEX ON next_students (id);
-    CREATE INDEX ON next_students (national_id_hash);
     ANALYZE next_schools; ANALYZE next_classes; ANALYZE next_teachers; ANALYZE next_students;
     ANALYZE next_guardians;
 """
@@ -372,6 +371,8 @@ async def start_import(connection: Connection, pushed_by: str | None, push_id: U
     await connection.execute("SET LOCAL client_connection_check_interval = '1s'")
     # The joins are over whole tables: with the usual 4 MB each would go to disk in dozens of parts.
     await connection.execute("SET LOCAL work_mem = '64MB'")
+    # Compiling a statement that runs once costs more than it saves.
+    await connection.execute("SET LOCAL jit = off")
     await connection.execute(STAGING)
     revision: int = await connection.fetchval(
         "INSERT INTO roster_imports (pushed_by, push_id) VALUES ($1, $2) RETURNING revision", pushed_by, push_id
@@ -386,6 +387,11 @@ async def stage(
     await connection.copy_to_table(
         f"staged_{table}", source=rows, columns=columns, format="text", null=null, timeout=STATEMENT_SECONDS
     )
+
+
+async def analyze(connection: Connection) -> None:
+    """Tell PostgreSQL how much is staged."""
+    await execute(connection, ANALYZE_STAGED)
 
 
 async def guardians_to_make(connection: Connection) -> AsyncIterator[list[asyncpg.Record]]:
@@ -425,7 +431,7 @@ async def count_of_today(connection: Connection, today: date) -> None:
     """Take out what is gone or over, and set the guardians' roles apart."""
     await execute(connection, OF_TODAY.format(today=f"date '{today.isoformat()}'"))
     await execute(connection, GUARDIANS_APART)
-    await execute(connection, ANALYZE)
+    await execute(connection, ANALYZE_PROBLEMS)
 
 
 async def check(connection: Connection) -> None:

@@ -5,3 +5,7 @@ ALTER TABLE roster_classes ADD COLUMN fingerprint bigint;
 ALTER TABLE roster_users ADD COLUMN fingerprint bigint;
 ALTER TABLE roster_roles ADD COLUMN fingerprint bigint;
 ALTER TABLE roster_enrollments ADD COLUMN fingerprint bigint;
+
+-- An import checks whole tables against each other before it writes, and again after; PostgreSQL looked up two rows for
+-- each of 300,000 students, which took a third of the merge.
+ALTER TABLE students DROP CONSTRAINT students_school_id_fkey, DROP CONSTRAINT students_class_id_fkey;
