@@ -1,8 +1,8 @@
 """Which records of a file say what they said the last time: those need not be looked at again.
 
-A record's fingerprint is 64 bits of its text under a key (BLAKE2b, RFC 7693): it tells nothing of what it was made from,
-and two of a city's records share one in one import out of many millions. It holds for one release, one header and one
-hash key; whatever of these is new, everything is read anew.
+A record's fingerprint is 64 bits of its text under a key (BLAKE2b, RFC 7693): it tells nothing of what it was made
+from, and two of a city's records share one in one import out of many millions. It holds for one release, one header
+and one hash key; whatever of these is new, everything is read anew.
 """
 
 from __future__ import annotations

@@ -137,6 +137,7 @@ async def _import(
     tell(Progress("merging"))
     await storage.note_left_classes(connection)
     counts = {table.name: await storage.merge(connection, table, revision) for table in storage.TABLES}
+    await storage.refuse_strays(connection, revision)
     bad_line_count, bad_lines = await storage.bad_lines(connection)
     refused = refusal(choices, counts, bad_line_count)
     report = Report(revision, choices.dry_run, counts, bad_line_count, bad_lines, refused, passed_over)
@@ -222,7 +223,7 @@ async def _complete(connection: Connection, export: Export) -> dict[str, int]:
 
 async def _make_guardians(connection: Connection, export: Export) -> None:
     """Users whom another file than this export's roles.csv makes guardians."""
-    columns = ("name", "email", *KeptGuardian._fields, "person_hash", "person_sealed")
+    columns = ("name", "email", *KeptGuardian._fields, "person_sealed")
     async for users in storage.guardians_to_make(connection):
         filled = []
         for user in users:
@@ -230,7 +231,7 @@ async def _make_guardians(connection: Connection, export: Export) -> None:
             if user["person_sealed"] is not None:
                 person = Person.unsealed(export, user["id"], user["person_sealed"])
             facts = [None if fact == NULL else fact for fact in guardian_facts(export, user["id"], person)]
-            filled.append([user["id"], "", "", *facts, *person.sealed(export, user["id"])])
+            filled.append([user["id"], "", "", *facts, person.sealed(export, user["id"])])
         await storage.complete_users(connection, columns, filled)
 
 

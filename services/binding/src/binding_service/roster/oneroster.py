@@ -236,11 +236,15 @@ OPTIONAL_COLUMNS = (
 
 
 def lines(path: Path, name: str, words: Sequence[str] = ()) -> Iterator[Line]:
-    """The records of one file of a folder or zip; with ``words``, only what stands near one of them.
+    """The records of one file of a folder or zip; with ``words``, only those that have one of them somewhere.
 
     Raises UnreadableRosterError where the file cannot be read as CSV.
     """
-    return chain.from_iterable(blocks(path, name, words=words))
+
+    def lacks_words(_: int, text: str) -> bool:
+        return not any(word in text for word in words)
+
+    return chain.from_iterable(blocks(path, name, begin=lambda _: lacks_words if words else _nothing_is_known))
 
 
 def blocks(
@@ -249,7 +253,6 @@ def blocks(
     *,
     part: int = 0,
     parts: int = 1,
-    words: Sequence[str] = (),
     begin: Callable[[str], IsKnown] | None = None,
 ) -> Iterator[Iterator[Line]]:
     """The same, so many records at a time: of several ``parts`` one.
@@ -262,7 +265,7 @@ def blocks(
         header = _header(name, first)
         is_known = begin(first.text) if begin else _nothing_is_known
         for number, block in enumerate(reading):
-            if number % parts == part and (not words or any(word in block.text for word in words)):
+            if number % parts == part:
                 yield _records(name, header, block, is_known)
 
 
@@ -517,7 +520,7 @@ def parse_enrollment(line: Line) -> Enrollment | None:
 
 def full_name(family: str, given: str) -> str:
     """A name as it is written: 王小明, but Panay Kusui where it is in Latin letters."""
-    return f"{given} {family}".strip() if any(map(_is_latin, family + given)) else family + given
+    return f"{given} {family}".strip() if any(map(_is_latin, f"{family}{given}")) else f"{family}{given}"
 
 
 @lru_cache(maxsize=10_000)
@@ -540,6 +543,8 @@ def _national_id(line: Line) -> tuple[str, str, str]:
 
 
 def _is_deleted(line: Line) -> bool:
+    if not line.fields.get("status"):
+        return False
     status = _optional(line, "status")
     if status not in {"", "active", "tobedeleted"}:
         raise BadFieldError(column="status", reason="is neither active nor tobedeleted")
@@ -563,9 +568,10 @@ def _required(line: Line, column: str) -> str:
 
 
 def _optional(line: Line, column: str) -> str:
-    text = line.fields.get(column, "")
-    if text:
-        text = " ".join(text.split())
+    text = line.fields.get(column)
+    if not text:
+        return ""
+    text = " ".join(text.split())
     if len(text) > LONGEST_FIELD:
         raise BadFieldError(column, f"is longer than {LONGEST_FIELD} characters")
     return text
@@ -573,13 +579,16 @@ def _optional(line: Line, column: str) -> str:
 
 def _anything(line: Line, column: str) -> str:
     """A field that keeps nobody out, whatever stands in it."""
-    return " ".join(line.fields.get(column, "").split())[:LONGEST_FIELD]
+    text = line.fields.get(column)
+    return " ".join(text.split())[:LONGEST_FIELD] if text else ""
 
 
 def _agents(line: Line) -> list[str]:
     """The ids of a student's guardians, in one order; an id that is none is passed over."""
     text = line.fields.get("agentSourcedIds", "")
-    ids = {" ".join(part.split()) for part in text.split(",")} if text else set()
+    if not text:
+        return []
+    ids = {" ".join(part.split()) for part in text.split(",")}
     return sorted(id_ for id_ in ids if 0 < len(id_) <= LONGEST_FIELD)
 
 

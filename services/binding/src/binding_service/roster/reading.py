@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date  # noqa: TC003 - goes to another process
 from functools import cache, partial
 from multiprocessing.connection import Connection, Pipe, wait
@@ -32,6 +32,8 @@ NULL, BETWEEN = "\x1f", "\x1e"
 #: Starting a process takes a second; reading so many bytes does too.
 BYTES_WORTH_A_PROCESS = 20_000_000
 MOST_PROCESSES = 4
+#: Whoever is at the other end of a pipe is no more.
+GONE = (BrokenPipeError, ConnectionResetError, EOFError)
 
 
 class Export(NamedTuple):
@@ -91,14 +93,17 @@ def _processes(export: Export, count: int) -> Iterator[list[Connection]]:
     """Processes that each read a share, and the pipes on which it comes; they end with the block."""
     workers, pipes = [], []
     try:
-        for part in range(count):
+        for _ in range(count):
             ours, theirs = Pipe()
             # Not multiprocessing's own start: that would import all of the service once more in each.
             command = [sys.executable, "-m", "binding_service.roster.reader", str(theirs.fileno())]
             workers.append(subprocess.Popen(command, pass_fds=[theirs.fileno()]))  # noqa: S603 - our own program
             theirs.close()
-            ours.send((export, part, count))
             pipes.append(ours)
+        for part, pipe in enumerate(pipes):
+            # Of one that has ended already, the first receiving tells.
+            with suppress(*GONE):
+                pipe.send((export, part, count))
         yield pipes
     finally:
         for worker in workers:
@@ -117,7 +122,7 @@ def read_share(pipe: Connection) -> None:
             pipe.send(_End(file.name))
     except UnreadableRosterError as error:
         pipe.send(_Fault(str(error), ""))
-    except (BrokenPipeError, EOFError, ConnectionResetError):
+    except GONE:
         pass  # Who asked is gone.
     except Exception as fault:  # noqa: BLE001 - told by its kind; its text may quote a row
         pipe.send(_Fault("", type(fault).__name__))
@@ -139,7 +144,7 @@ def _merged(export: Export, pipes: list[Connection]) -> Iterator[Chunk]:
 def _receive(pipe: Connection) -> Chunk | _End:
     try:
         message: Chunk | _End | _Fault = pipe.recv()
-    except EOFError:
+    except GONE:
         message = _Fault("", "a process that reads was ended")
     if isinstance(message, _Fault):
         if message.unreadable:
@@ -202,8 +207,8 @@ class _Rows:
 
     def take(self) -> Chunk:
         """What was gathered; then begin anew."""
-        parts = ["".join(gathered).encode() for gathered in (self._rows, self._problems, self._known)]
-        chunk = Chunk(self._file.name, *parts, self.records)
+        rows, problems, known = ("".join(gathered).encode() for gathered in (self._rows, self._problems, self._known))
+        chunk = Chunk(self._file.name, rows, problems, known, self.records)
         for gathered in (self._rows, self._problems, self._known):
             gathered.clear()
         self.records = 0
@@ -246,7 +251,6 @@ COLUMNS = {
         "id_problem",
         "agents",
         *guardians.KeptGuardian._fields,
-        "person_hash",
         "person_sealed",
     ),
     "roles": ("user_id", "org_id", "kind", "main", "ends"),
@@ -311,7 +315,7 @@ def _user_facts(export: Export, guardian_ids: set[str], user: User) -> tuple[str
         user.national_id_problem,
         BETWEEN.join(user.agents),
         *(guardian_facts(export, user.id, person) if is_guardian else NO_GUARDIAN),
-        *(person.sealed(export, user.id) if is_guardian or user.sms or user.phone else (NULL, NULL)),
+        person.sealed(export, user.id) if is_guardian or user.sms or user.phone else NULL,
     ]
 
 
@@ -323,10 +327,9 @@ class Person(NamedTuple):
     sms: str = ""
     phone: str = ""
 
-    def sealed(self, export: Export, user_id: str) -> tuple[str, str]:
-        """Its keyed hash, and itself."""
-        text = json.dumps(self, ensure_ascii=False)
-        return export.hashes.digest("roster-person", text), export.store.seal(text, person_place(user_id))
+    def sealed(self, export: Export, user_id: str) -> str:
+        """As it is kept."""
+        return export.store.seal(json.dumps(self, ensure_ascii=False), person_place(user_id))
 
     @classmethod
     def unsealed(cls, export: Export, user_id: str, sealed: str) -> Person:
