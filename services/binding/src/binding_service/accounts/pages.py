@@ -15,7 +15,6 @@ from binding_service.doors import (
     SESSION_COOKIE,
     binding_of,
     browser_of,
-    client_address,
     cookie_name,
     keep_device,
     renew_session,
@@ -60,7 +59,7 @@ async def forgot(request: Request) -> Response:
     known = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
     try:
         token, _ = await logins.ask_code(
-            binding_of(request), known, "email", email, client_address(request), current_language(), uuid4()
+            binding_of(request), known, "email", email, browser_of(request), current_language(), uuid4()
         )
     except BindingError as error:
         return _outside("forgot.html", error, "email", email=email)

@@ -13,7 +13,6 @@ from binding_service.doors import (
     SESSION_COOKIE,
     binding_of,
     browser_of,
-    client_address,
     cookie_name,
     delete_cookie,
     request_id_of,
@@ -75,7 +74,7 @@ async def _send_code(request: Request, channel: Channel, contact: str) -> Respon
     """Have a code sent in this browser's login attempt. Raises BindingError."""
     token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
     token, _ = await logins.ask_code(
-        binding_of(request), token, channel, contact, client_address(request), current_language(), uuid4()
+        binding_of(request), token, channel, contact, browser_of(request), current_language(), uuid4()
     )
     response = to("/code")
     set_cookie(request, response, ATTEMPT_COOKIE, token)
