@@ -47,6 +47,7 @@ def make_values(**overrides: object) -> dict[str, Any]:
         "system": "Android",
         "now_masked": "me***@example.org",
         "not_me_token": "w1kD0fz",
+        "binding_id": "6f0b3c0a-93b5-4a3a-9a53-3c2a3a1f8a10",
         "guardian_name_masked": "吳○明",
         "relation": "paternal_grandfather",
         "relation_text": "",
