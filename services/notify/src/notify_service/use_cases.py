@@ -241,8 +241,10 @@ async def remind_reviewer(notify: Notify, connection: Connection, event: ReviewR
         event.data.language,
         name=known.name,
         classes=known.classes,
-        waiting=event.data.waiting,
+        waiting=event.data.waiting - event.data.objections,
         oldest_days=event.data.oldest_days,
+        objections=event.data.objections,
+        objections_since=event.data.objections_since,
     )
     until = datetime.combine(event.data.day, time(), TAIPEI) + domain.patience(kind).life
     draft = Draft(kind, f"{event.subject}:{event.data.day}", letter, expires_at=until)

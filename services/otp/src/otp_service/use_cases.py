@@ -26,8 +26,6 @@ from shared.requests import (
 )
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from shared.database import Connection, Database
     from shared.sealing import HashKeys, SealingKeys
 
