@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,8 +98,8 @@ def object_to_another_guardian(
     parent.go("/account")
     expect(parent.card(student)).to_contain_text("陳○明")
     witness.look("account-guardian")
-    parent.card(student).get_by_role("link").click()
-    parent.expect_heading("向學校提出異議")
+    expect(parent.card(student).get_by_role("link")).to_have_attribute("href", re.compile("/objection$"))
+    come_by_mail(parent, mail["text"])
     witness.look("objection")
     parent.button("送出異議").click()
     expect(parent.page.locator("#reason-error")).to_be_visible()
@@ -112,6 +113,18 @@ def object_to_another_guardian(
     parent.page.reload()
     expect(parent.page.get_by_role("main")).to_contain_text(NOTE)
     witness.look("objection-answered")
+
+
+def come_by_mail(parent: Parent, text: str) -> None:
+    """The mail's link asks who was signed out to sign in, and then is where it leads."""
+    parent.page.get_by_role("button", name="登出", exact=True).click()
+    (link,) = [word for word in text.split() if word.endswith("/objection")]
+    parent.page.goto(link)
+    parent.expect_heading("家長帳號登入")
+    parent.field("帳號（電子信箱）").fill(parent.email)
+    parent.field("密碼").fill(NEW_PASSWORD)
+    parent.button("登入").click()
+    parent.expect_heading("向學校提出異議")
 
 
 def answer_at_school(stack: Stack, browser: Browser, student: Student) -> None:

@@ -33,9 +33,16 @@ async def serving(app: ASGIApp, *, ready: bool = True) -> AsyncIterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server = _Server(
-            uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            app,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            # By default five seconds, as the relay's poll: who waited for that would send into a connection's end.
+            timeout_keep_alive=60,
         )
+        server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await eventually(lambda: _started(server, task))

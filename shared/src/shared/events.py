@@ -599,8 +599,13 @@ class ReviewReminderDueData(Model):
     kind: Literal["digest", "reminder", "escalation"]
     day: date = Field(description="In Taipei. One of each kind a reviewer and day.")
     language: Language
-    waiting: int = Field(ge=1)
-    oldest_days: int = Field(ge=0, description="How many whole days the oldest of them has waited.")
+    waiting: int = Field(ge=1, description="Applications, and objections.")
+    oldest_days: int = Field(
+        ge=0,
+        description="How many whole days the oldest application has waited; the oldest objection, if there is none.",
+    )
+    objections: int = Field(default=0, ge=0, description="How many of them are guardians' objections; in a digest.")
+    objections_since: AwareDatetime | None = Field(default=None, description="When the oldest of those was sent.")
     for_notify: Sealed = ""
 
 

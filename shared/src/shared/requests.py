@@ -110,7 +110,8 @@ class ContactToVerify(Model):
 class IssueCode(Model):
     """Issue a code for a login attempt; a former code of the same attempt dies.
 
-    ``deliver`` is False where nobody is to get a code but the answer must not show it.
+    ``deliver`` is False where nobody is to get a code but the answer must not show it. ``acquainted`` says that who
+    asks has shown before that the contact is theirs: such codes are counted apart, so that no stranger uses them up.
     """
 
     request_id: UUID
@@ -118,6 +119,7 @@ class IssueCode(Model):
     channel: Channel
     language: Language
     deliver: bool = True
+    acquainted: bool = False
     for_otp: Sealed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -18,14 +19,17 @@ from shared.events import (
     BindingRevoked,
     BindingSubmitted,
 )
+from shared.sealing import HashKeys
 from support.city import CLASS, FAR_CLASS, FAR_SCHOOL, HAN, MEI, MING, NEXT_CLASS, SCHOOL, City, city_of
 from support.school import hear, submitted, unbind
-from support.town import OTHER_PARENT_ID, PARENT_ID, SIGNATURE, Town, make_parent_form
+from support.town import OTHER_PARENT_ID, PARENT_ID, SIGNATURE, Town, make_parent_form, national_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from binding_service.context import Keys
+    from local_stack.sample_roster import Student
     from shared.events import Event
     from support.databases import Clock
 
@@ -416,3 +420,148 @@ async def test_a_draft_of_a_child_that_only_changed_class_is_sent_to_the_new_one
     await town.do("POST", "/applications", token, signature=SIGNATURE)
     (event,) = await town.events(BindingSubmitted)
     assert place(event) == (MEI, SCHOOL, NEXT_CLASS)
+
+
+# --- an id that another child has now, and ID numbers under another key ---
+
+
+STRANGER = national_id(777)
+
+
+async def reused(city: City, *, former: Student) -> None:
+    """The school's system gives the id of a child who left to a new child of another class."""
+    stranger = replace(former, family="陌", given="生人", national_id=STRANGER, homeroom=city.homeroom(FAR_CLASS))
+    city.come(stranger)
+    await city.tell()
+
+
+def keys_with(town: Town, *ids: str) -> Keys:
+    """The keys, with other ones for hashes; the first one writes. "sample" is the one that the town has."""
+    secret = town.settings.key_binding_hash
+    sample = town.settings.hash_keys("KEY_BINDING_HASH", secret)._keys["sample"]
+    known = {"sample": sample, "h2": b"2" * 32}
+    return replace(town.keys, hashes=HashKeys({id_: known[id_] for id_ in ids}))
+
+
+async def test_what_had_lapsed_stays_so_when_another_child_gets_the_id(town: Town, city: City) -> None:
+    _, binding_id = await bound(town, city)
+    name = city.child(MEI).name
+    (gone,) = city.leave(MEI)
+    await city.tell()
+    before = await row(town, binding_id)
+    await reused(city, former=gone)
+    after = await row(town, binding_id)
+    assert (after["state"], after["left_on"]) == ("approved", before["left_on"])
+    assert after["student_id"] != MEI
+    assert await town.events(BindingResumed) == []
+    (child,) = await town.do("GET", "/account/children", account := await sign_in(town))
+    assert (child["name"], child["school"], child["left_on"]) == (name, "市立內湖國小", str(before["left_on"]))
+    async with town.browser(account) as browser:
+        for path in ("/account", "/progress", "/account/data"):
+            page = (await browser.get(path)).text
+            assert (name in page, "陌生人" in page) == (True, False), path
+
+
+async def test_review_hears_that_what_was_told_of_the_former_child_is_not_the_new_ones_and_nobody_is_written_to(
+    town: Town, city: City
+) -> None:
+    _, binding_id = await bound(town, city)
+    refused = await apply(town, city, contact="wu@example.org", parent=OTHER_PARENT_ID)
+    await town.decided((await town.bindings(refused))[0]["id"], "refuse", "不是監護人")
+    (gone,) = city.leave(MEI)
+    await city.tell()
+    await reused(city, former=gone)
+    approved, refusal = (await town.events(BindingApproved))[-1], (await town.events(BindingRefused))[-1]
+    assert (approved.subject, approved.data.version, approved.data.is_replay) == (binding_id, 4, True)
+    assert {approved.data.student_id, refusal.data.student_id} == {(await row(town, binding_id))["student_id"]}
+    assert (approved.data.left_on is not None, approved.data.for_notify, refusal.data.for_notify) == (True, "", "")
+    before = await told(town)
+    await city.tell()
+    assert await told(town) == before
+
+
+async def test_the_new_child_is_applied_for_like_any_other(town: Town, city: City) -> None:
+    await bound(town, city)
+    (gone,) = city.leave(MEI)
+    await city.tell()
+    await reused(city, former=gone)
+    token = await apply(town, city, MEI, contact="wu@example.org", parent=OTHER_PARENT_ID)
+    await town.decided((await town.bindings(token))[0]["id"])
+    states = await town.rows("SELECT student_id = $1 AS is_new, left_on IS NULL AS lasts FROM binding.bindings", MEI)
+    assert sorted(map(tuple, (each.values() for each in states))) == [(False, False), (True, True)]
+
+
+async def test_the_former_child_comes_back_under_a_new_id_and_under_its_own_again(town: Town, city: City) -> None:
+    _, binding_id = await bound(town, city)
+    (gone,) = city.leave(MEI)
+    await city.tell()
+    await reused(city, former=gone)
+    city.come(replace(gone, id="student-new"))
+    await city.tell()
+    assert (await row(town, binding_id))["student_id"] == "student-new"
+    city.leave("student-new", MEI)
+    await city.tell()
+    city.come(gone)
+    await city.tell()
+    after = await row(town, binding_id)
+    assert (after["student_id"], after["left_on"]) == (MEI, None)
+
+
+async def test_a_corrected_id_number_of_a_child_who_did_not_leave_ends_nothing(town: Town, city: City) -> None:
+    _, binding_id = await bound(town, city)
+    city.change(MEI, national_id=STRANGER)
+    await city.tell()
+    assert (await row(town, binding_id))["student_id"] == MEI
+    assert await told(town) == ["submitted", "approved"]
+    gone = city.leave(MEI)
+    await city.tell()
+    city.come(*gone)
+    await city.tell()
+    assert (await row(town, binding_id))["left_on"] is None
+
+
+@pytest.mark.parametrize("keys", [("h2", "sample"), ("h2",)], ids=["both keys", "the new key alone"])
+@pytest.mark.parametrize("new_id", [MEI, "student-new"], ids=["its own id", "a new id"])
+async def test_a_child_that_comes_back_is_known_after_the_key_of_hashes_was_changed(
+    town: Town, city: City, keys: tuple[str, ...], new_id: str
+) -> None:
+    _, binding_id = await bound(town, city)
+    (gone,) = city.leave(MEI)
+    await city.tell()
+    city.parts = replace(city.parts, keys=keys_with(town, *keys))
+    city.come(replace(gone, id=new_id))
+    await city.tell()
+    after = await row(town, binding_id)
+    assert (after["student_id"], after["left_on"], after["state"]) == (new_id, None, "approved")
+    assert await told(town) == ["submitted", "approved", "lapsed", "resumed"]
+    assert await town.value("SELECT count(*) FROM binding.students WHERE former_of IS NOT NULL") == 0
+
+
+async def test_another_child_is_told_from_the_former_one_after_the_key_was_changed_too(town: Town, city: City) -> None:
+    _, binding_id = await bound(town, city)
+    (gone,) = city.leave(MEI)
+    await city.tell()
+    city.parts = replace(city.parts, keys=keys_with(town, "h2", "sample"))
+    await reused(city, former=gone)
+    assert (await row(town, binding_id))["left_on"] is not None
+    assert await town.events(BindingResumed) == []
+
+
+async def test_a_child_that_left_after_the_change_is_known_by_a_hash_that_is_kept_under_the_former_key(
+    town: Town, city: City
+) -> None:
+    _, binding_id = await bound(town, city)
+    city.parts = replace(city.parts, keys=keys_with(town, "h2", "sample"))
+    await city.tell()
+    # As a delta leaves them that does not have this child: its record was read when the other key was the first.
+    await town.db.execute("UPDATE binding.students SET active = false WHERE id = $1", MEI)
+    await town.db.execute(
+        "INSERT INTO binding.students (id, school_id, class_id, name, national_id_hash, national_id_sealed, revision,"
+        " active) SELECT 'student-new', school_id, class_id, name, $2, 'sealed', revision, true FROM binding.students"
+        " WHERE id = $1",
+        MEI,
+        town.keys.hashes.digest("national-id", city.student(MEI).national_id),
+    )
+    async with city.parts.database.transaction() as connection:
+        await follow_students(city.parts, connection)
+    assert (await row(town, binding_id))["student_id"] == "student-new"

@@ -58,6 +58,10 @@ if TYPE_CHECKING:
         (make_account, "最後六碼"),
         (make_revocation, REASON),
         (partial(make_reminder, "digest"), "五年一班：2 件"),
+        (
+            partial(make_reminder, "digest", waiting=5, objections=2, objections_since="2025-11-20T01:05:00Z"),
+            "目前有 3 件",
+        ),
         (partial(make_reminder, "reminder"), "請儘快審核"),
         (partial(make_reminder, "escalation"), "指定代理人"),
     ],

@@ -29,10 +29,12 @@ async def letter(world: World) -> str:
 
 
 async def test_a_guardian_reads_who_was_bound_and_how_to_object(world: World) -> None:
-    await world.hear(make_guardian_bound())
+    event = make_guardian_bound()
+    await world.hear(event)
     text = await letter(world)
-    for words in ("吳大寶", "父親", "吳○明", "向學校提出異議", "https://parents.example/account/sign-in"):
+    for words in ("吳大寶", "父親", "吳○明", "向學校提出異議"):
         assert words in text
+    assert f"https://parents.example/account/children/{event.data.binding_id}/objection" in text.split()
 
 
 async def test_each_new_guardian_is_told_of_once_to_each(world: World) -> None:

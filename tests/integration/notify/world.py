@@ -119,12 +119,16 @@ def make_revocation() -> BindingRevoked:
     return event.sealed(sample_keys("KEY_BINDING_NOTIFY"), for_notify=AddresseeWithReason(**ADDRESSEE, reason=REASON))
 
 
-def make_reminder(kind: str = "reminder", teacher: str = "teacher-1", day: date | None = None) -> ReviewReminderDue:
+def make_reminder(
+    kind: str = "reminder", teacher: str = "teacher-1", day: date | None = None, **data: object
+) -> ReviewReminderDue:
     """Three applications wait in two classes of a teacher, today."""
     classes = [WaitingClass(class_name="五年一班", waiting=2), WaitingClass(class_name="五年二班", waiting=1)]
     day = day or datetime.now(TAIPEI).date()
-    facts = {"kind": kind, "day": day, "language": "zh-TW", "waiting": 3, "oldest_days": 4}
+    facts = {"kind": kind, "day": day, "language": "zh-TW", "waiting": 3, "oldest_days": 4} | data
     event = ReviewReminderDue.of("review", teacher, **facts)
+    if facts["waiting"] == facts.get("objections"):
+        classes = []
     known = ReviewerToRemind(email=TEACHER, name="陳老師", classes=classes)
     return event.sealed(sample_keys("KEY_REVIEW_NOTIFY"), for_notify=known)
 

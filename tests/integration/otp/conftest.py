@@ -67,6 +67,7 @@ def make_issue_code(
     channel: str = "email",
     client_address: str = "192.0.2.1",
     deliver: bool = True,
+    acquainted: bool = False,
     request_id: UUID | None = None,
 ) -> IssueCode:
     """A request for a code, sealed as binding seals it."""
@@ -75,7 +76,7 @@ def make_issue_code(
     sealed = BINDING.seal_model(asked, request_place(request_id))
     return IssueCode.model_validate(
         {"request_id": request_id, "attempt_id": attempt_id, "channel": channel, "language": "zh-TW"}
-        | {"deliver": deliver, "for_otp": sealed}
+        | {"deliver": deliver, "acquainted": acquainted, "for_otp": sealed}
     )
 
 

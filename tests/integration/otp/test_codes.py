@@ -130,6 +130,28 @@ async def test_a_client_address_gets_thirty_codes_an_hour(otp: Otp) -> None:
     assert (await Parent(otp, uuid4()).ask("elsewhere@example.org", client_address="192.0.2.2")).outcome == "issued"
 
 
+async def test_what_strangers_use_up_leaves_those_who_are_acquainted_their_own(otp: Otp) -> None:
+    for number in range(30):
+        await Parent(otp, uuid4()).ask(f"parent{number}@example.org")
+    for number in range(10):
+        await Parent(otp, uuid4()).ask(client_address=f"192.0.2.{100 + number}")
+    assert (await Parent(otp, uuid4()).ask(client_address="198.51.100.1")).outcome == "limited"
+    # At the strangers' own address, too: they may sit behind the same one.
+    for _ in range(5):
+        owner = Parent(otp, uuid4())
+        assert (await owner.ask(acquainted=True)).outcome == "issued"
+        assert (await owner.type(await owner.sent())).redeemed
+    sixth = await Parent(otp, uuid4()).ask(acquainted=True)
+    assert (sixth.outcome, 3500 < sixth.retry_after <= 3600) == ("limited", True)
+
+
+async def test_those_who_are_acquainted_use_up_nothing_of_the_others(otp: Otp) -> None:
+    for _ in range(6):
+        await Parent(otp, uuid4()).ask(acquainted=True)
+    for _ in range(5):
+        assert (await Parent(otp, uuid4()).ask()).outcome == "issued"
+
+
 @pytest.mark.parametrize(
     ("channel", "contact"),
     [("email", "no address"), ("sms", "02-2720-8889"), ("sms", "+1 202 555 0143"), ("sms", "parent@example.org")],

@@ -215,20 +215,28 @@ class Binding:
         await self.end(events.BindingApproved, binding_id)
         return binding_id
 
-    def objection(self, binding_id: UUID, by: UUID | None = None, reason: str = "我不認識這個人") -> Event:
+    def objection(
+        self,
+        binding_id: UUID,
+        by: UUID | None = None,
+        reason: str = "我不認識這個人",
+        submitted_at: str = "2026-11-22T08:00:00Z",
+    ) -> Event:
         """A guardian objects to another one."""
         event = events.GuardianObjected.of(
             "binding",
             uuid4(),
             binding_id=binding_id,
             objector_binding_id=by or uuid4(),
-            submitted_at="2026-11-22T08:00:00Z",
+            submitted_at=submitted_at,
         )
         return event.sealed(self.review.from_binding, for_review=events.ObjectionToReview(reason=reason))
 
-    async def object_to(self, binding_id: UUID, by: UUID | None = None, reason: str = "我不認識這個人") -> UUID:
+    async def object_to(
+        self, binding_id: UUID, by: UUID | None = None, reason: str = "我不認識這個人", **when: str
+    ) -> UUID:
         """The same, heard; the objection's id."""
-        event = self.objection(binding_id, by, reason)
+        event = self.objection(binding_id, by, reason, **when)
         await self.tell(event)
         return UUID(event.subject)
 

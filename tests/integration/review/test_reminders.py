@@ -12,6 +12,7 @@ import pytest
 from review_service.app import make_review
 from review_service.applications import decisions as applications
 from review_service.applications.domain import Outcome
+from review_service.objections import use_cases as objections
 from review_service.reminders import use_cases
 from review_service.reminders.use_cases import remind
 from review_service.settings import Settings
@@ -176,6 +177,79 @@ async def test_an_hour_of_the_evening_does_not_run_into_the_next_day(
     await remind(review)
     assert {kind for kind, *_ in await told()} == {"digest"}
     await review.database.close()
+
+
+# --- objections in the digest ---
+
+
+async def objections_told(told: Told) -> dict[str, tuple[int, int, datetime | None]]:
+    """What each digest says: how much waits in all, how many objections, since when."""
+    return {
+        event.subject: (event.data.waiting, event.data.objections, event.data.objections_since)
+        for event, _ in await told.events()
+        if event.data.kind == "digest"
+    }
+
+
+async def test_an_administrators_digest_says_how_many_objections_wait_and_since_when(
+    binding: Binding, review: Review, days: Days, told: Told
+):
+    mine, theirs = await binding.bind(class_id="C-1"), await binding.bind(class_id="C-1")
+    await binding.object_to(theirs, mine, submitted_at=day(0, 9))
+    await binding.object_to(mine, theirs, submitted_at=day(1, 9))
+    await binding.submit(submitted_at=day(0), class_id="C-1")
+    await binding.submit(submitted_at=day(1), class_id="C-without-teachers")
+    await days.turn_to(4, 7)
+    await remind(review)
+    pairs = [pair for pair in await told.events() if pair[0].data.kind == "digest"]
+    said = {event.subject: (event.data.waiting, event.data.objections) for event, _ in pairs}
+    assert said == {"T-1": (1, 0), "T-2": (1, 0), "A-1": (3, 2)}
+    [(event, sealed)] = [pair for pair in pairs if pair[0].subject == "A-1"]
+    assert event.data.objections_since == FIRST_DAY + timedelta(hours=9)
+    assert (event.data.oldest_days, [one.waiting for one in sealed.classes]) == (3, [1])
+
+
+async def test_an_administrator_for_whom_only_objections_wait_is_told_of_them_every_day_until_they_are_answered(
+    binding: Binding, review: Review, days: Days, told: Told, as_teacher: AsTeacher
+):
+    theirs = await binding.bind(class_id="C-1")
+    id_ = await binding.object_to(theirs, submitted_at=day(0, 9))
+    for number in (1, 2):
+        await days.turn_to(number, 7)
+        await remind(review)
+        [(event, sealed)] = await told.events()
+        assert (event.subject, event.data.kind, event.data.waiting, event.data.objections) == ("A-1", "digest", 1, 1)
+        assert (event.data.oldest_days, sealed.classes) == (number - 1, [])
+    await objections.answer(review, as_teacher("A-1"), id_, "已向雙方查證。")
+    await days.turn_to(3, 7)
+    await remind(review)
+    assert await told.events() == []
+
+
+async def test_who_is_a_guardian_in_the_matter_and_another_schools_administrator_are_not_told_of_it(
+    binding: Binding, review: Review, days: Days, told: Told
+):
+    await binding.tell(binding.teacher("A-3", role="administrator"))
+    await binding.tell(binding.teacher("A-9", role="administrator", school_id="S-9"))
+    mine = await binding.bind(class_id="C-1", parent_teacher_ids=["A-3"])
+    theirs = await binding.bind(class_id="C-1", parent_teacher_ids=["A-1"])
+    await binding.object_to(mine, submitted_at=day(0))
+    await days.turn_to(1, 7)
+    await remind(review)
+    assert await objections_told(told) == {"A-1": (1, 1, FIRST_DAY)}
+    await binding.object_to(theirs, mine, submitted_at=day(0))
+    await days.turn_to(2, 7)
+    await remind(review)
+    assert await objections_told(told) == {"A-1": (1, 1, FIRST_DAY)}
+
+
+async def test_an_objection_of_which_only_the_end_is_known_is_nobodys(
+    binding: Binding, review: Review, days: Days, told: Told
+):
+    await binding.object_to(uuid4(), submitted_at=day(0))
+    await days.turn_to(1, 7)
+    await remind(review)
+    assert await told.events() == []
 
 
 # --- reminders and escalations ---

@@ -163,6 +163,24 @@ async def test_the_new_school_unbinds_what_was_bound_at_the_old_one_which_cannot
     assert await world.is_seen(administrator(2), id_)
 
 
+async def test_a_child_who_gets_the_id_of_one_that_left_has_none_of_its_guardians_at_review(world: World) -> None:
+    _, bound = await world.apply(MEI)
+    await world.decide(teacher(CLASS), bound)
+    _, refused = await world.apply(MEI, contact="p2@example.org", parent=national_id(602))
+    await world.decide(teacher(CLASS), refused, Outcome.REFUSE, "不認識")
+    (gone,) = world.city.leave(MEI)
+    await world.city.tell()
+    world.city.come(replace(gone, national_id=national_id(777), homeroom=world.city.homeroom(FAR_CLASS)))
+    await world.city.tell()
+    await world.until_in_class(MEI, FAR_CLASS)
+    await eventually(lambda: _outboxes_are_empty(world), within=SOON)
+    seen = await classes.look_at_class(world.review, teacher(FAR_CLASS), FAR_CLASS)
+    (child,) = [student for student in seen.students if student.id == MEI]
+    assert list(child.guardians) == []
+    assert [await world.is_seen(administrator(number), bound) for number in (1, 2)] == [True, False]
+    assert (await cases.look(world.review, administrator(1), bound)).left_on is not None
+
+
 # --- replay ---
 
 #: What only review knows, and is lost with its data: by whom a decision was, when and why. (So are the custody notes,

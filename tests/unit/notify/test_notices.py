@@ -42,11 +42,14 @@ def make_values(**overrides: object) -> dict[str, Any]:
         "classes": [WaitingClass(class_name="五年一班", waiting=2), WaitingClass(class_name="五年二班", waiting=1)],
         "waiting": 3,
         "oldest_days": 4,
+        "objections": 2,
+        "objections_since": datetime(2025, 11, 20, 1, 5, tzinfo=UTC),
         "happened_at": datetime(2026, 11, 24, 1, 15, tzinfo=UTC),
         "browser": "Chrome",
         "system": "Android",
         "now_masked": "me***@example.org",
         "not_me_token": "w1kD0fz",
+        "binding_id": "6f0b3c0a-93b5-4a3a-9a53-3c2a3a1f8a10",
         "guardian_name_masked": "吳○明",
         "relation": "paternal_grandfather",
         "relation_text": "",
@@ -354,3 +357,27 @@ def test_what_came_today_has_waited_for_no_day_yet(kind: Kind):
 )
 def test_one_line(text: str, line: str):
     assert one_line(text) == line
+
+
+def digest(**values: object) -> str:
+    """The plain text of a digest, with its subject."""
+    letter = NOTICES.mail(Kind.DIGEST, "x@example.edu.tw", "zh-TW", **make_values(**values))
+    return f"{letter.subject}\n{letter.text}"
+
+
+def test_a_digest_has_a_line_for_objections_and_what_it_had_before():
+    text = digest()
+    assert text.startswith("有 3 件親子綁定申請等您審核\n")
+    assert "有 2 件監護人的異議等您處理，最早的一件是 2025/11/20 09:05 提出的。" in text
+    assert "五年一班：2 件" in text
+
+
+def test_a_digest_without_objections_has_no_word_of_them():
+    assert "異議" not in digest(objections=0, objections_since=None)
+
+
+def test_a_digest_of_objections_alone_has_nothing_of_applications():
+    text = digest(waiting=0, classes=[], objections=1)
+    assert text.startswith("有 1 件監護人的異議等您處理\n")
+    for words in ("申請等您審核", "各班的件數", "等得最久"):
+        assert words not in text

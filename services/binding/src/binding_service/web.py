@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse
 from binding_service import id_numbers, labels, messages
 from binding_service.doors import (
     ATTEMPT_COOKIE,
+    CHOOSE_PATH,
     RETURN_COOKIE,
     SESSION_COOKIE,
     cookie_name,
@@ -61,9 +62,12 @@ STEP_PAGES = {
     "parent": "/parent",
     "email_proof": "/parent/email-code",
 }
+#: Where a sign-in may lead: what mails link to, and nothing else, so that no stranger's link leads elsewhere by it.
+NEXT = r"/account/children/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/objection"
 #: Where somebody may be brought back to after a login: pages that are opened by their address alone.
 RETURNABLE = re.compile(
-    r"/(students(/new/(relation|level|id|school))?|consent|parent(/id)?|check|progress|account/password)"
+    r"/(students(/new/(relation|level|id|school))?|consent|parent(/id)?|check|progress)"
+    rf"|{CHOOSE_PATH}(\?next={NEXT})?"
 )
 
 
@@ -108,7 +112,7 @@ def ask_to_sign_in(request: Request) -> Response:
     """To the login, and back to this page afterwards."""
     path = request.url.path
     if path.startswith("/account"):
-        return to("/account/sign-in")
+        return to(and_then("/account/sign-in", path))
     response = to("/?expired=1" if cookie_name(request, SESSION_COOKIE) in request.cookies else "/")
     if RETURNABLE.fullmatch(path):
         set_cookie(request, response, RETURN_COOKIE, path)
@@ -119,6 +123,22 @@ def return_path(request: Request) -> str | None:
     """Where the login interrupted somebody."""
     path = request.cookies.get(cookie_name(request, RETURN_COOKIE), "")
     return path if RETURNABLE.fullmatch(path) else None
+
+
+def chooses_password(request: Request) -> bool:
+    """Whether the login by code is there for a new password."""
+    return (return_path(request) or "").startswith(CHOOSE_PATH)
+
+
+def next_path(request: Request) -> str | None:
+    """Where the sign-in leads that this page is part of, if it was asked for by a page that it may lead to."""
+    path = request.query_params.get("next", "")
+    return path if re.fullmatch(NEXT, path) else None
+
+
+def and_then(address: str, path: str | None) -> str:
+    """The address of a page of the sign-in that leads to the path; the plain address where it may not."""
+    return f"{address}?next={path}" if path and re.fullmatch(NEXT, path) else address
 
 
 def goodbye(request: Request, *, left: bool) -> Response:
@@ -148,6 +168,6 @@ def error_page(request: Request, error: BindingError, status: int, headers: dict
     if isinstance(error, NoAttemptError):
         return to("/?expired=1" if cookie_name(request, ATTEMPT_COOKIE) in request.cookies else "/")
     if isinstance(error, PasswordChangeDueError):
-        return to("/account/password")
+        return to(and_then(CHOOSE_PATH, request.url.path))
     message = " ".join(messages.field_messages(error).values()) or messages.message(error)
     return PAGES.render("error.html", status=status, headers=headers, code=error.code, message=message, signed_in=False)

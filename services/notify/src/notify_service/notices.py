@@ -31,6 +31,7 @@ class Notices:
             "home_url": f"{pages}/",
             "sign_in_url": f"{pages}/account/sign-in",
             "forgot_url": f"{pages}/account/forgot",
+            "child_url": f"{pages}/account/children/",
             "not_me_url": f"{pages}/account/not-me?token=",
             "review_url": f"{review_url.rstrip('/')}/",
         }

@@ -156,7 +156,13 @@ async def tell_revocation(notify: Notify, connection: Connection, event: Binding
 async def tell_guardian(notify: Notify, connection: Connection, event: GuardianBound) -> None:
     """Another guardian was bound to the child: who, and how to object to the school."""
     known = notify.from_binding.unseal_model(GuardianToTell, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(Kind.GUARDIAN_BOUND, known.email, event.data.language, **known.model_dump())
+    letter = notify.notices.mail(
+        Kind.GUARDIAN_BOUND,
+        known.email,
+        event.data.language,
+        **known.model_dump(),
+        binding_id=event.data.binding_id,
+    )
     draft = Draft(Kind.GUARDIAN_BOUND, f"{event.subject}:{event.data.binding_id}", letter)
     await _queue(notify, connection, event, draft)
 
@@ -235,8 +241,10 @@ async def remind_reviewer(notify: Notify, connection: Connection, event: ReviewR
         event.data.language,
         name=known.name,
         classes=known.classes,
-        waiting=event.data.waiting,
+        waiting=event.data.waiting - event.data.objections,
         oldest_days=event.data.oldest_days,
+        objections=event.data.objections,
+        objections_since=event.data.objections_since,
     )
     until = datetime.combine(event.data.day, time(), TAIPEI) + domain.patience(kind).life
     draft = Draft(kind, f"{event.subject}:{event.data.day}", letter, expires_at=until)

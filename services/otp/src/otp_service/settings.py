@@ -32,8 +32,12 @@ class Settings(ServiceSettings):
     sms_code_minutes: int = Field(default=60, ge=1, description="Life of a code sent by SMS.")
     tries_per_code: int = Field(default=5, ge=1, description="Wrong tries that kill a code.")
     resend_seconds: int = Field(default=60, ge=0, description="Wait before a login attempt may ask for another code.")
-    contact_per_hour: int = Field(default=5, ge=1, description="Codes for one contact in any hour.")
-    contact_per_day: int = Field(default=10, ge=1, description="Codes for one contact in any day.")
+    contact_per_hour: int = Field(
+        default=5,
+        ge=1,
+        description="Codes for one contact in any hour; as many again for who has shown before that it is theirs.",
+    )
+    contact_per_day: int = Field(default=10, ge=1, description="The same in any day.")
     address_per_hour: int = Field(
         default=30, ge=1, description="Codes for one client address in any hour; a school may sit behind one."
     )

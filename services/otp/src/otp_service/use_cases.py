@@ -26,12 +26,12 @@ from shared.requests import (
 )
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from shared.database import Connection, Database
     from shared.sealing import HashKeys, SealingKeys
 
 log = structlog.get_logger(__name__)
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def issue_code(otp: Otp, request: IssueCode) -> IssueCodeAnswer:
         given = await storage.answer_given(connection, request.request_id, question)
         if given is not None:
             return IssueCodeAnswer.model_validate(given)
-        refusal = await _refusal(otp, connection, request.attempt_id, contact, asked.client_address)
+        refusal = await _refusal(otp, connection, request, contact, asked.client_address)
         if refusal is not None:
             return refusal
         answer = await _issue(otp, connection, request, asked.contact, contact)
@@ -96,27 +96,33 @@ async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
 
 
 async def _refusal(
-    otp: Otp, connection: Connection, attempt_id: UUID, contact: str, client_address: str
+    otp: Otp, connection: Connection, request: IssueCode, contact: str, client_address: str
 ) -> IssueCodeAnswer | None:
     """Why no code is issued now; None when one may be. Counts this request against the limits."""
     policy = otp.policy
     by_contact = otp.codes.digest("contact", contact)
     wait_between = timedelta(seconds=policy.resend_seconds)
-    seconds = await storage.seconds_until_resend(connection, attempt_id, by_contact, wait_between)
+    seconds = await storage.seconds_until_resend(connection, request.attempt_id, by_contact, wait_between)
     if seconds:
         return IssueCodeAnswer(outcome="too_soon", retry_after=seconds)
     by_address = otp.codes.digest("address", client_subject(client_address))
-    hour, day = timedelta(hours=1), timedelta(days=1)
-    wait = await rate_limits.hit(
-        connection,
-        [
-            (Limit("contact-hour", policy.contact_per_hour, hour), by_contact),
-            (Limit("contact-day", policy.contact_per_day, day), by_contact),
-            (Limit("address-hour", policy.address_per_hour, hour), by_address),
-            (Limit("address-day", policy.address_per_day, day), by_address),
-        ],
-    )
+    wait = await rate_limits.hit(connection, _limits(policy, by_contact, by_address, acquainted=request.acquainted))
     return None if wait is None else IssueCodeAnswer(outcome="limited", retry_after=math.ceil(wait.total_seconds()))
+
+
+def _limits(policy: domain.Policy, by_contact: str, by_address: str, *, acquainted: bool) -> list[tuple[Limit, str]]:
+    """What a request counts against. What strangers do, at the same address too, is nothing to who is acquainted."""
+    if acquainted:
+        return [
+            (Limit("acquainted-hour", policy.contact_per_hour, HOUR), by_contact),
+            (Limit("acquainted-day", policy.contact_per_day, DAY), by_contact),
+        ]
+    return [
+        (Limit("contact-hour", policy.contact_per_hour, HOUR), by_contact),
+        (Limit("contact-day", policy.contact_per_day, DAY), by_contact),
+        (Limit("address-hour", policy.address_per_hour, HOUR), by_address),
+        (Limit("address-day", policy.address_per_day, DAY), by_address),
+    ]
 
 
 async def _issue(

@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse
 
 from shared.languages import ALL, best_language, known_language, speak
 from shared.logs import correlation_id, start_correlation
+from shared.web.routes import route_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -43,7 +44,7 @@ SAFETY_HEADERS = {
 
 
 class RequestLog:
-    """One line a request, under a correlation id that is also in the answer. Paths only: a query may hold data."""
+    """One line a request, under a correlation id that is also in the answer. It holds no address, only its pattern."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -67,12 +68,11 @@ class RequestLog:
         try:
             await self.app(scope, receive, send_marked)
         finally:
-            # The route's pattern, where there is one: a path may hold an id that an address book could be built from.
-            route = scope.get("route")
             log.info(
                 "request",
                 method=scope["method"],
-                path=getattr(route, "path", "-"),
+                # Not the path itself: it may hold an id that an address book could be built from.
+                path=route_template(scope),
                 status=status,
                 milliseconds=round((time.perf_counter() - began) * 1000, 1),
             )

@@ -15,7 +15,6 @@ from binding_service.doors import (
     SESSION_COOKIE,
     binding_of,
     browser_of,
-    client_address,
     cookie_name,
     keep_device,
     renew_session,
@@ -23,7 +22,18 @@ from binding_service.doors import (
 )
 from binding_service.errors import BindingError, NoAccountError, NotFoundError
 from binding_service.logins import use_cases as logins
-from binding_service.web import PAGES, form_of, goodbye, messages_at, render, retry_header, signed_in, to
+from binding_service.web import (
+    PAGES,
+    and_then,
+    form_of,
+    goodbye,
+    messages_at,
+    next_path,
+    render,
+    retry_header,
+    signed_in,
+    to,
+)
 from shared.languages import current_language
 
 if TYPE_CHECKING:
@@ -38,14 +48,14 @@ if TYPE_CHECKING:
 async def sign_in(request: Request) -> Response:
     """Sign in with e-mail and password."""
     if request.method != "POST":
-        return PAGES.render("sign_in.html", login="", errors={}, signed_in=False)
+        return PAGES.render("sign_in.html", login="", errors={}, next=next_path(request), signed_in=False)
     form = await form_of(request)
     login = form.get("login", "")
     try:
         entered = await accounts.sign_in(binding_of(request), login, form.get("password", ""), browser_of(request))
     except BindingError as error:
-        return _outside("sign_in.html", error, "login", login=login)
-    response = to("/account")
+        return _outside(request, "sign_in.html", error, "login", login=login)
+    response = to(next_path(request) or "/account")
     set_cookie(request, response, SESSION_COOKIE, entered.token)
     keep_device(request, response, entered.device)
     return response
@@ -55,28 +65,29 @@ async def forgot(request: Request) -> Response:
     """Have a code sent to the account's e-mail, for a new password. Whether there is an account is told to nobody."""
     email = ""
     if request.method != "POST":
-        return PAGES.render("forgot.html", email=email, errors={}, signed_in=False)
+        return PAGES.render("forgot.html", email=email, errors={}, next=next_path(request), signed_in=False)
     email = (await form_of(request)).get("email", "")
     known = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
     try:
         token, _ = await logins.ask_code(
-            binding_of(request), known, "email", email, client_address(request), current_language(), uuid4()
+            binding_of(request), known, "email", email, browser_of(request), current_language(), uuid4()
         )
     except BindingError as error:
-        return _outside("forgot.html", error, "email", email=email)
+        return _outside(request, "forgot.html", error, "email", email=email)
     response = to("/code")
     set_cookie(request, response, ATTEMPT_COOKIE, token)
-    set_cookie(request, response, RETURN_COOKIE, CHOOSE_PATH)
+    set_cookie(request, response, RETURN_COOKIE, and_then(CHOOSE_PATH, next_path(request)))
     return response
 
 
-def _outside(template: str, error: BindingError, field: str, **values: object) -> Response:
+def _outside(request: Request, template: str, error: BindingError, field: str, **values: object) -> Response:
     """A page for who is not signed in, with what is wrong."""
     return PAGES.render(
         template,
         status=error.status,
         headers=retry_header(error.retry_after),
         errors=messages_at(error, field),
+        next=next_path(request),
         signed_in=False,
         **values,
     )
@@ -104,7 +115,8 @@ async def password(request: Request, session: Session) -> Response:
         except BindingError as error:
             errors, refused = messages_at(error, "password"), error
         else:
-            response = to("/account/security?changed=1" if accounts.needs_password(session) else "/account")
+            changed = "/account/security?changed=1" if accounts.needs_password(session) else "/account"
+            response = to(next_path(request) or changed)
             await renew_session(request, response, session)
             return response
     return render(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
     import asyncpg
@@ -34,17 +35,81 @@ CHANGES = {
 }
 
 
-async def follow_persons(connection: Connection) -> list[UUID]:
-    """Let what waits or is bound follow a child whom the roster knows by a new id, by its ID number; their ids.
+async def reused_ids(connection: Connection) -> list[asyncpg.Record]:
+    """Students whose id in the roster is another one's now: sealed ID number, and the hash of that one's."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT former.id, former.former_of, former.national_id_sealed, present.national_id_hash AS present_hash
+        FROM students AS former JOIN students AS present ON present.id = former.former_of
+        """,
+        timeout=STATEMENT_SECONDS,
+    )
+    return rows
 
-    Not where the parent waits for, or is bound to, the child under the new id already.
+
+async def put_back(connection: Connection, former_id: str, student_id: str) -> None:
+    """The student who seemed to be another one is the same: the bindings are theirs, and the copy goes."""
+    await connection.execute("UPDATE bindings SET student_id = $2 WHERE student_id = $1", former_id, student_id)
+    await connection.execute("DELETE FROM students WHERE id = $1", former_id)
+
+
+async def take_apart(connection: Connection, revision: int) -> list[UUID]:
+    """The bindings whose student's id this import gave to another one, each told anew from now on; their ids.
+
+    Those whose personal data was erased are not among them: of these nobody is told again.
     """
     rows = await connection.fetch(
         """
-        WITH found AS (
+        UPDATE bindings SET version = bindings.version + 1 FROM students, applications
+        WHERE students.id = student_id AND former_of IS NOT NULL AND students.revision = $1
+            AND applications.id = application_id AND erased_at IS NULL AND state <> 'pending'
+        RETURNING bindings.id
+        """,
+        revision,
+        timeout=STATEMENT_SECONDS,
+    )
+    return [row["id"] for row in rows]
+
+
+async def students_who_left(
+    connection: Connection, key_id: str, *, under_any_key: bool
+) -> AsyncIterator[list[asyncpg.Record]]:
+    """Students who left and are bound all the same, some hundreds at a time: id, former id and sealed ID number.
+
+    Those whose hash is not under this key, or all of them.
+    """
+    cursor = await connection.cursor(
+        """
+        SELECT id, coalesce(former_of, id) AS sealed_for, national_id_sealed FROM students
+        WHERE NOT active AND ($2 OR split_part(national_id_hash, '.', 1) <> $1)
+            AND EXISTS (SELECT FROM bindings WHERE student_id = students.id AND state IN ('pending', 'approved'))
+        """,
+        key_id,
+        under_any_key,
+        timeout=STATEMENT_SECONDS,
+    )
+    while rows := await cursor.fetch(BINDINGS_AT_ONCE, timeout=STATEMENT_SECONDS):
+        yield rows
+
+
+#: Students who left, each with the hash of its ID number as it is kept, and as $1 and $2 say.
+KEPT = "SELECT id, national_id_hash AS hash FROM students WHERE NOT active"
+GIVEN = "SELECT * FROM unnest($1::text[], $2::text[]) AS given (id, hash)"
+
+
+async def follow_persons(connection: Connection, hashes: Sequence[tuple[str, str]] | None = None) -> list[UUID]:
+    """Let what waits or is bound follow a child whom the roster knows by a new id, by its ID number; their ids.
+
+    By the hash that is kept, or by ``hashes``: a student's id and a hash each. Not where the parent waits for, or is
+    bound to, the child under the new id already.
+    """
+    given = [] if hashes is None else [[id_ for id_, _ in hashes], [hash_ for _, hash_ in hashes]]
+    rows = await connection.fetch(
+        f"""
+        WITH former AS ({KEPT if hashes is None else GIVEN}), found AS (
             SELECT DISTINCT ON (bindings.person_hash, present.id) bindings.id, present.id AS student_id
-            FROM bindings JOIN students AS former ON former.id = bindings.student_id AND NOT former.active
-            JOIN students AS present ON present.national_id_hash = former.national_id_hash AND present.active
+            FROM bindings JOIN former ON former.id = bindings.student_id
+            JOIN students AS present ON present.national_id_hash = former.hash AND present.active
             WHERE state IN ('pending', 'approved')
               AND NOT EXISTS (SELECT FROM bindings AS other
                               WHERE other.person_hash = bindings.person_hash AND other.student_id = present.id
@@ -53,7 +118,8 @@ async def follow_persons(connection: Connection) -> list[UUID]:
         )
         UPDATE bindings SET student_id = found.student_id FROM found
         WHERE bindings.id = found.id AND state IN ('pending', 'approved') RETURNING bindings.id
-        """,
+        """,  # noqa: S608 - constants of this module
+        *given,
         timeout=STATEMENT_SECONDS,
     )
     return [row["id"] for row in rows]

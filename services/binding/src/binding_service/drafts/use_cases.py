@@ -21,6 +21,7 @@ from binding_service.errors import (
     StepMissingError,
     StudentKnownError,
 )
+from binding_service.logins import acquaintance
 from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import digits_of
 from binding_service.statements import statement
@@ -306,8 +307,9 @@ async def send_email_code(
         if draft.email_proof is None or draft.email_proof.email != draft.parent.email:
             draft.email_proof = EmailProof(email=draft.parent.email)
         proof = draft.email_proof
+    acquainted = await acquaintance.is_known_to(binding, proof.email, session.contact)
     answer = await logins.issue_code(
-        binding, proof.attempt_id, "email", proof.email, client_address, language, request_id
+        binding, proof.attempt_id, "email", proof.email, client_address, language, request_id, acquainted=acquainted
     )
     async with _editing(binding, session) as (_, draft):
         if draft.email_proof and draft.email_proof.attempt_id == proof.attempt_id:

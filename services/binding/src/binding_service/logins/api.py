@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from binding_service.api_parts import AnySession, Body, IdempotencyKey, Parts, SessionState
 from binding_service.applications import use_cases as applications
-from binding_service.doors import SESSION_COOKIE, browser_of, client_address, delete_cookie, request_id_of
+from binding_service.doors import SESSION_COOKIE, browser_of, delete_cookie, request_id_of, token_of
 from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import Attempt
 from shared.contacts import mask_email, mask_phone
@@ -27,6 +28,7 @@ class CodeRequest(Body):
     contact: str = Field(max_length=254, examples=["parent@example.org"])
     attempt: str | None = Field(default=None, max_length=100, description="The attempt that asks for another code.")
     language: Language | None = Field(default=None, description="Of the message; by Accept-Language where left out.")
+    device: str = Field(default="", max_length=100, description="What the last sign-in on this device gave.")
 
 
 class CodeState(BaseModel):
@@ -48,12 +50,15 @@ class Redemption(Body):
 
 @router.post("/codes", status_code=201, summary="Have a one-time code sent")
 async def ask_code(request: Request, binding: Parts, body: CodeRequest) -> CodeState:
+    browser = browser_of(request)
+    # Who has a session asks for a code to another contact, or is about to lose it: it shows who they are.
+    browser = replace(browser, token=token_of(request), device=body.device or browser.device)
     token, attempt = await logins.ask_code(
         binding,
         body.attempt,
         body.channel,
         body.contact,
-        client_address(request),
+        browser,
         body.language or current_language(),
         request_id_of("codes", None),
     )

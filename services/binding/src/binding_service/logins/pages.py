@@ -8,12 +8,10 @@ from uuid import uuid4
 from binding_service.applications import use_cases as applications
 from binding_service.doors import (
     ATTEMPT_COOKIE,
-    CHOOSE_PATH,
     RETURN_COOKIE,
     SESSION_COOKIE,
     binding_of,
     browser_of,
-    client_address,
     cookie_name,
     delete_cookie,
     request_id_of,
@@ -23,7 +21,18 @@ from binding_service.doors import (
 from binding_service.drafts import use_cases as drafts
 from binding_service.errors import BindingError, InvalidFieldsError, NoAttemptError, NotSignedInError
 from binding_service.logins import use_cases as logins
-from binding_service.web import PAGES, form_of, goodbye, messages_at, render, retry_header, return_path, signed_in, to
+from binding_service.web import (
+    PAGES,
+    chooses_password,
+    form_of,
+    goodbye,
+    messages_at,
+    render,
+    retry_header,
+    return_path,
+    signed_in,
+    to,
+)
 from shared.contacts import mask_email, mask_phone
 from shared.languages import current_language
 from shared.web.language_choice import in_language, in_language_here
@@ -65,7 +74,7 @@ async def _ask_code(request: Request) -> Response:
         response = await _send_code(request, cast("Channel", channel), typed[field])
     except BindingError as error:
         return _start_page(request, typed, error, field)
-    if return_path(request) == CHOOSE_PATH:
+    if chooses_password(request):
         # Wanted before, and given up: who begins here wants to apply.
         delete_cookie(request, response, RETURN_COOKIE)
     return response
@@ -75,7 +84,7 @@ async def _send_code(request: Request, channel: Channel, contact: str) -> Respon
     """Have a code sent in this browser's login attempt. Raises BindingError."""
     token = request.cookies.get(cookie_name(request, ATTEMPT_COOKIE))
     token, _ = await logins.ask_code(
-        binding_of(request), token, channel, contact, client_address(request), current_language(), uuid4()
+        binding_of(request), token, channel, contact, browser_of(request), current_language(), uuid4()
     )
     response = to("/code")
     set_cookie(request, response, ATTEMPT_COOKIE, token)
@@ -140,7 +149,7 @@ async def _code_page(request: Request, error: BindingError | None = None, error_
         status=error.status if error else 200,
         headers=retry_header(error.retry_after if error else None),
         attempt=attempt,
-        for_password=return_path(request) == CHOOSE_PATH,
+        for_password=chooses_password(request),
         contact=mask(attempt.contact),
         request_id=uuid4(),
         errors=messages_at(error, error_field) if error else {},

@@ -222,3 +222,51 @@ async def set_contact(connection: Connection, session_id: UUID, contact_hash: st
         contact_hash,
         contact_sealed,
     )
+
+
+# --- who has shown before that a contact is theirs ---
+
+
+async def session_ever(connection: Connection, token_hash: str) -> asyncpg.Record | None:
+    """The session of this token, live or ended by time a little while ago: its id and its contact."""
+    return await connection.fetchrow("SELECT id, contact_sealed FROM sessions WHERE token_hash = $1", token_hash)
+
+
+async def accounts_of_device(connection: Connection, token_hash: str, life: timedelta) -> list[asyncpg.Record]:
+    """The accounts that were signed in to, in this browser, in the last while."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT id, login, national_id_sealed FROM accounts JOIN account_devices ON account_id = id
+        WHERE token_hash = $1 AND used_at > present() - $2::interval
+        """,
+        token_hash,
+        life,
+    )
+    return rows
+
+
+async def is_proven_by(connection: Connection, person_hashes: list[str], contact_hashes: list[str]) -> bool:
+    """Whether one of these people has proven the contact, for an application of theirs."""
+    proven: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM applications JOIN application_contacts ON application_id = id
+                       WHERE person_hash = ANY($1) AND application_contacts.contact_hash = ANY($2) AND proven)
+        """,
+        person_hashes,
+        contact_hashes,
+    )
+    return proven
+
+
+async def contacts_of_one_application(connection: Connection, one: list[str], other: list[str]) -> bool:
+    """Whether both contacts were proven for the same application."""
+    together: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM application_contacts AS one JOIN application_contacts AS other USING (application_id)
+                       WHERE one.contact_hash = ANY($1) AND one.proven
+                         AND other.contact_hash = ANY($2) AND other.proven)
+        """,
+        one,
+        other,
+    )
+    return together

@@ -19,7 +19,7 @@ from binding_service.errors import (
     ServiceAwayError,
     TooSoonError,
 )
-from binding_service.logins import storage
+from binding_service.logins import acquaintance, storage
 from binding_service.logins.agents import browser_of, system_of
 from binding_service.logins.domain import Attempt, Browser, Session, digits_of, new_token, token_hash
 from shared.contacts import ContactError, parse_email, parse_mobile
@@ -68,7 +68,7 @@ async def ask_code(
     token: str | None,
     channel: Channel,
     typed_contact: str,
-    client_address: str,
+    browser: Browser,
     language: Language,
     request_id: UUID,
 ) -> tuple[str, Attempt]:
@@ -80,7 +80,10 @@ async def ask_code(
     known = await _attempt(binding, token) if token else None
     attempt_id = known.id if known else uuid4()
     token = token if known and token else new_token()
-    answer = await issue_code(binding, attempt_id, channel, contact, client_address, language, request_id)
+    acquainted = await acquaintance.is_known(binding, contact, browser)
+    answer = await issue_code(
+        binding, attempt_id, channel, contact, browser.address, language, request_id, acquainted=acquainted
+    )
     async with binding.database.transaction() as connection:
         await storage.save_attempt(
             connection,
@@ -104,8 +107,9 @@ async def issue_code(
     request_id: UUID,
     *,
     deliver: bool = True,
+    acquainted: bool = False,
 ) -> IssueCodeAnswer:
-    """Ask otp for a code; not ``deliver``: one that nobody gets.
+    """Ask otp for a code; not ``deliver``: one that nobody gets; ``acquainted``: for who is known to own the contact.
 
     Raises TooSoonError, LimitedError, InvalidFieldsError, ServiceAwayError.
     """
@@ -118,6 +122,7 @@ async def issue_code(
         channel=channel,
         language=language,
         deliver=deliver,
+        acquainted=acquainted,
         for_otp=sealed,
     )
     try:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,7 +13,7 @@ import asyncpg
 import structlog
 
 from binding_service.errors import BadOperatorTokenError, ImportRunsError, NotFoundError, NotZipError, PushDisabledError
-from binding_service.roster import push_rows, tokens
+from binding_service.roster import push_folders, push_rows, tokens
 from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterError
 from binding_service.roster.importing import import_roster
 from binding_service.roster.progress import told
@@ -24,10 +21,12 @@ from shared.database import DATABASE_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
     from uuid import UUID
 
     from binding_service.roster.domain import Choices, Progress
     from binding_service.roster.importing import Roster
+    from binding_service.roster.push_folders import PushFolder
 
 #: How often a running import says that it runs.
 SAY_SECONDS = 5.0
@@ -39,12 +38,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Push:
-    """An import that is to be run; the file is deleted after it."""
+    """An import that is to be run; the folder is deleted after it."""
 
     id: UUID
     pushed_by: str
-    file: Path
+    folder: PushFolder
     choices: Choices
+
+    @property
+    def file(self) -> Path:
+        """The zip file."""
+        return self.folder.path / "roster.zip"
 
 
 class Pushes:
@@ -72,9 +76,10 @@ class Pushes:
         """
         if key is not None and (known := await self._by_key(operator, key)) is not None:
             return known
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="kinbind-roster-"))
+        await _remove_abandoned()
+        folder = await asyncio.to_thread(push_folders.make)
         try:
-            push = _Push(uuid4(), operator, folder / "roster.zip", choices)
+            push = _Push(uuid4(), operator, folder, choices)
             await _save(body, push.file)
             async with self._roster.database.transaction() as connection:
                 is_new = await push_rows.begin(connection, push.id, operator, key, asdict(choices))
@@ -82,9 +87,9 @@ class Pushes:
                 self._waiting.put_nowait(push)
                 return push.id
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
             raise
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.remove()
         # The same key may have come twice at once.
         if key is not None and (known := await self._by_key(operator, key)) is not None:
             return known
@@ -104,12 +109,13 @@ class Pushes:
 
     async def run(self) -> None:
         """Run what was taken, until cancelled; an import that is under way then has failed."""
+        await _remove_abandoned()
         while True:
             push = await self._waiting.get()
             try:
                 await self._import(push)
             finally:
-                shutil.rmtree(push.file.parent, ignore_errors=True)
+                push.folder.remove()
 
     async def _import(self, push: _Push) -> None:
         state, reason, report = "failed", "the service was stopped; nothing of it went in", None
@@ -145,6 +151,12 @@ class Pushes:
                 await push_rows.end(connection, push_id, state, reason, report)
         except DATABASE_FAULTS as fault:
             log.warning("the end of an import was not noted", fault=type(fault).__name__)
+
+
+async def _remove_abandoned() -> None:
+    """What processes left behind that were killed holds a city's ID numbers."""
+    if removed := await asyncio.to_thread(push_folders.remove_abandoned):
+        log.warning("rosters that killed processes had left behind were removed", count=removed)
 
 
 async def _save(body: AsyncIterator[bytes], file: Path) -> None:

@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from shared.database import Connection
     from shared.events import GuardianObjectedData
 
-#: Whose objection it is to deal with, for the teacher $1: the administrator's of the school in which the guardian was
-#: bound, who is neither that guardian nor the one who objects.
-THEIRS = f"""
+OBJECTIONS = """
     FROM objections
-        JOIN bindings AS about ON about.id = objections.binding_id
+        JOIN bindings AS about ON about.id = objections.binding_id AND about.submission_version IS NOT NULL
         LEFT JOIN bindings AS objector ON objector.id = objections.objector_binding_id
-        LEFT JOIN classes ON classes.id = about.class_id
-    WHERE about.submission_version IS NOT NULL AND about.school_id = ({SCHOOL_OF_ADMINISTRATOR})
-        AND NOT about.parent_teacher_ids @> ARRAY[$1::text]
-        AND NOT coalesce(objector.parent_teacher_ids @> ARRAY[$1::text], false)"""
+        LEFT JOIN classes ON classes.id = about.class_id"""
+#: The teacher is neither the guardian who is objected to nor the one who objects.
+NOT_INVOLVED = """
+    NOT about.parent_teacher_ids @> ARRAY[{teacher}]
+    AND NOT coalesce(objector.parent_teacher_ids @> ARRAY[{teacher}], false)
+"""
+#: Whose objection it is to deal with, for the teacher $1: the administrator's of the school in which the guardian was
+#: bound, who is not involved.
+THEIRS = f"""{OBJECTIONS}
+    WHERE about.school_id = ({SCHOOL_OF_ADMINISTRATOR}) AND {NOT_INVOLVED.format(teacher="$1::text")}"""
 COLUMNS = """
     objections.*, about.names AS about_names, about.relation AS about_relation, about.state AS about_state,
     about.revoked_by IS NOT NULL AS is_unbinding, objector.names AS objector_names,
@@ -109,6 +113,22 @@ async def count_open(connection: Connection, teacher_id: str) -> int:
         teacher_id,
     )
     return count
+
+
+async def open_of_administrators(connection: Connection) -> list[asyncpg.Record]:
+    """How many wait for each administrator at work, since when, and for how many whole days the oldest of them."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"""
+        SELECT teachers.id AS teacher_id, teachers.details, count(*) AS open, min(objections.submitted_at) AS since,
+            floor(extract(epoch FROM present() - min(objections.submitted_at)) / 86400)::int AS oldest_days
+        {OBJECTIONS}
+            JOIN teachers ON teachers.school_id = about.school_id AND teachers.active
+                AND teachers.role = 'administrator'
+        WHERE objections.state = 'open' AND {NOT_INVOLVED.format(teacher="teachers.id")}
+        GROUP BY teachers.id, teachers.details
+        """  # noqa: S608 - constants of this module
+    )
+    return rows
 
 
 async def objection(connection: Connection, teacher_id: str, objection_id: UUID) -> asyncpg.Record | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import structlog
 
+from review_service.objections.storage import open_of_administrators
 from review_service.reminders import storage
 from review_service.reminders.domain import HOURS_LATE_AT_MOST
 from review_service.roster.use_cases import teacher_place
@@ -58,7 +59,9 @@ async def remind(review: Review) -> int:
         if day is None:
             return 0
         if policy.digest_hour is not None:
-            told += await _tell(review, connection, "digest", day, await storage.all_that_waits(connection))
+            waiting = await storage.all_that_waits(connection)
+            objections = await open_of_administrators(connection)
+            told += await _tell(review, connection, "digest", day, waiting, objections)
         if policy.remind_after_days:
             due = await storage.take_reminders(connection, policy.remind_after)
             told += await _tell(review, connection, "reminder", day, due)
@@ -69,34 +72,62 @@ async def remind(review: Review) -> int:
     return told
 
 
-async def _tell(review: Review, connection: Connection, kind: Kind, day: date, rows: Sequence[asyncpg.Record]) -> int:
-    """One event a reviewer, for the rows by reviewer and class; how many."""
+async def _tell(
+    review: Review,
+    connection: Connection,
+    kind: Kind,
+    day: date,
+    rows: Sequence[asyncpg.Record],
+    objections: Sequence[asyncpg.Record] = (),
+) -> int:
+    """One event a reviewer, for the rows by reviewer and class, and for the objections by reviewer; how many."""
     told = 0
-    events = _events(review, kind, day, rows)
+    events = _events(review, kind, day, rows, {row["teacher_id"]: row for row in objections})
     while batch := list(islice(events, BATCH)):
         await outbox.record(connection, *batch)
         told += len(batch)
     return told
 
 
-def _events(review: Review, kind: Kind, day: date, rows: Sequence[asyncpg.Record]) -> Iterator[ReviewReminderDue]:
+def _events(
+    review: Review,
+    kind: Kind,
+    day: date,
+    rows: Sequence[asyncpg.Record],
+    objections: dict[str, asyncpg.Record],
+) -> Iterator[ReviewReminderDue]:
     """A reviewer of whom the school knows no e-mail address is left out."""
-    for (teacher_id, details), classes in groupby(rows, lambda row: (row["teacher_id"], row["details"])):
+    by_reviewer = {
+        reviewer: list(classes) for reviewer, classes in groupby(rows, lambda row: (row["teacher_id"], row["details"]))
+    }
+    only_objections: dict[tuple[str, str], list[asyncpg.Record]] = {
+        (row["teacher_id"], row["details"]): [] for row in objections.values()
+    }
+    for (teacher_id, details), classes in (only_objections | by_reviewer).items():
         teacher = review.store.unseal_model(TeacherForReview, details, teacher_place(teacher_id))
         if teacher.email:
-            yield _event(review, kind, day, teacher_id, teacher, list(classes))
+            yield _event(review, kind, day, teacher_id, teacher, classes, objections.get(teacher_id))
 
 
 def _event(
-    review: Review, kind: Kind, day: date, teacher_id: str, teacher: TeacherForReview, rows: list[asyncpg.Record]
+    review: Review,
+    kind: Kind,
+    day: date,
+    teacher_id: str,
+    teacher: TeacherForReview,
+    rows: list[asyncpg.Record],
+    objections: asyncpg.Record | None,
 ) -> ReviewReminderDue:
     classes = [WaitingClass(class_name=row["class_name"], waiting=row["waiting"]) for row in rows]
+    open_objections = objections["open"] if objections else 0
     return ReviewReminderDue.of(
         "review",
         teacher_id,
         kind=kind,
         day=day,
         language=SOURCE,
-        waiting=sum(row["waiting"] for row in rows),
-        oldest_days=max(row["oldest_days"] for row in rows),
+        waiting=sum(row["waiting"] for row in rows) + open_objections,
+        oldest_days=max(row["oldest_days"] for row in rows or [objections]),
+        objections=open_objections,
+        objections_since=objections["since"] if objections else None,
     ).sealed(review.to_notify, for_notify=ReviewerToRemind(email=teacher.email, name=teacher.name, classes=classes))
