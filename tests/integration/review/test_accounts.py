@@ -56,6 +56,7 @@ async def test_who_has_somebody_elses_password_reaches_nothing_but_a_new_one(
     for path in ("/", "/?show=decided", f"/applications/{id_}", "/account", "/kept", "/account/sign-out", "/staff"):
         answer = await browser.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, "/account/password"), path
+    assert (await browser.get("/events")).status_code == 401
     answer = await browser.post(f"/applications/{id_}/approve")
     assert answer.headers["location"] == "/account/password"
     page = (await browser.get("/account/password")).text

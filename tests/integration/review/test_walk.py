@@ -72,7 +72,7 @@ TABLE: dict[str, Asked] = {
     "/sign-in": Asked((200,) * 6, (422,) * 6, {"username": "nobody-at-all", "password": "wrong"}),
     "/sign-out": Asked(ON, ON),
     "/": Asked(EVERYBODYS),
-    "/events": Asked((303, 0, 0, 0, 0, 0)),  # a stream that does not end: tests/integration/review/test_live.py
+    "/events": Asked((401, 0, 0, 0, 0, 0)),  # a stream that does not end: tests/integration/review/test_live.py
     "/find": Asked(ON, (303, 303, 404, 303, 303, 404), {"sought": HASH}),
     "/documents/{hash:str}": Asked(HERS_AND_ON),
     "/applications/{id:uuid}": Asked(HERS, shows=True),

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 
 from review_service.accounts import use_cases as accounts
 from review_service.errors import ForbiddenError, NotFoundError, TooManyTriesError
@@ -70,16 +70,21 @@ def templates(**everywhere: object) -> Pages:
     return Pages("review_service", LANGUAGES, waiting=waiting, **everywhere)
 
 
-def signed_in(handler: Handler, *, before_change: bool = False) -> Callable[[Request], Awaitable[Response]]:
+def signed_in(
+    handler: Handler, *, before_change: bool = False, is_stream: bool = False
+) -> Callable[[Request], Awaitable[Response]]:
     """The page for who is signed in; everyone else is sent to sign in first, and comes back.
 
-    Who has to choose a password first sees no other page, unless it may be seen ``before_change``.
+    Who has to choose a password first sees no other page, unless it may be seen ``before_change``. From a stream nobody
+    is sent anywhere: an EventSource would follow, and take the page that it meets for a broken stream.
     """
 
     async def guarded(request: Request) -> Response:
         here = site(request)
         token = request.cookies.get(here.cookie, "")
         teacher = await accounts.recognise(here.review, token, client_address(request), is_used=is_visit(request))
+        if is_stream and (teacher is None or teacher.must_change):
+            return PlainTextResponse("not signed in", 401)
         if teacher is None:
             return await _send_to_sign_in(request, here, token)
         if teacher.must_change and not before_change:

@@ -60,7 +60,7 @@ def routes() -> list[Route]:
     """The pages of this room."""
     return [
         Route("/", signed_in(show_inbox)),
-        Route("/events", signed_in(events)),
+        Route("/events", signed_in(events, is_stream=True)),
         Route("/find", signed_in(find), methods=FORM),
         Route("/documents/{hash:str}", signed_in(open_document)),
         Route("/applications/{id:uuid}", signed_in(show_application)),
