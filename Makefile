@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 PYTHON := .venv/bin/python
 # Tests run beside each other, each worker on servers of its own; most of their time they wait for those.
 WORKERS ?= 2
-SOURCES := $(wildcard pyproject.toml uv.lock shared/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
+SOURCES := $(wildcard pyproject.toml uv.lock shared/pyproject.toml services/*/pyproject.toml operations/pyproject.toml deploy/local/pyproject.toml)
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
