@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,6 +64,9 @@ def main(words: list[str] | None = None) -> int:
     for name, command in COMMANDS.items():
         command.configure(choices.add_parser(name, help=command.help))
     arguments = parser.parse_args(words)
+    # The libraries' own lines say again, and in more words, what ours do.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     try:
         return asyncio.run(COMMANDS[arguments.command].run(load(Settings), arguments))
     except SettingsError as error:

@@ -18,6 +18,7 @@ from aiormq.exceptions import AMQPError as LowerAMQPError
 from aiormq.exceptions import ChannelAccessRefused, ProbableAuthenticationError
 
 from kinbind_operations.errors import RefusedError, UnreachableError
+from kinbind_operations.settings import SERVICES
 from shared.bus import RETRIES_HEADER, RETRY_DELAYS_SECONDS, dead_letter_name, event_queue, retry_exchange
 from shared.events import HEARD_BY
 from shared.requests import ISSUE_CODE, REDEEM_CODE
@@ -64,7 +65,7 @@ def dead_queues() -> list[str]:
 def other_queues() -> Iterator[str]:
     """Those of requests and of what is to be tried again."""
     yield from (ISSUE_CODE, REDEEM_CODE)
-    for service in {consumer for consumers in HEARD_BY.values() for consumer in consumers}:
+    for service in SERVICES:
         yield from (retry_exchange(service, delay).name for delay in RETRY_DELAYS_SECONDS)
 
 

@@ -156,8 +156,8 @@ def _text(report: Report) -> str:
         waits = "outbox not seen" if outbox is None else f"outbox {outbox['waiting']}"
         if outbox and outbox["waiting"]:
             waits += f", oldest {age(outbox['oldest_seconds'])}"
-        applied = seen.get("migrations") or ["none seen"]
-        lines.append(f"{service:8} {seen['health']:14} {waits}; migrations up to {applied[-1]}")
+        applied = seen.get("migrations", [])
+        lines.append(f"{service:8} {seen['health']:14} {waits}; {len(applied)} migrations, last {''.join(applied[-1:])}")
     busy = [queue for queue in report.queues if queue["messages"]]
     lines.append(f"{len(report.queues)} queues, {len(busy)} with messages")
     lines += [f"  {queue['name']}: {queue['messages']} messages, {queue['consumers']} consumers" for queue in busy]

@@ -35,7 +35,7 @@ async def retell(
     """
     count = 0
     async with roster.database.transaction() as connection:
-        revision = await _revision_before(connection, since)
+        revision = None if since is None else await _revision_before(connection, since)
         async for events in _events(roster, connection, revision):
             await deliver(events)
             count += len(events)
@@ -44,7 +44,7 @@ async def retell(
     return count
 
 
-async def _revision_before(connection: Connection, since: datetime | None) -> int:
+async def _revision_before(connection: Connection, since: datetime) -> int:
     """That of the last import before ``since``; 0 where all are later."""
     revision: int = await connection.fetchval(
         "SELECT coalesce(max(revision), 0) FROM roster_imports WHERE finished_at < $1", since
@@ -52,8 +52,8 @@ async def _revision_before(connection: Connection, since: datetime | None) -> in
     return revision
 
 
-async def _events(roster: Roster, connection: Connection, revision: int) -> AsyncIterator[list[Event]]:
-    """Batches of events of what is newer than the import ``revision``."""
+async def _events(roster: Roster, connection: Connection, revision: int | None) -> AsyncIterator[list[Event]]:
+    """Batches of events of everything, or of what is newer than the import ``revision``."""
     makers: dict[str, Callable[[asyncpg.Record], Event]] = {
         "schools": importing._school_event,  # noqa: SLF001 - one maker for both ways of telling
         "classes": importing._class_event,  # noqa: SLF001 - the same
@@ -61,7 +61,11 @@ async def _events(roster: Roster, connection: Connection, revision: int) -> Asyn
     }
     for table, make in makers.items():
         async for rows in storage.rows(connection, table):
-            yield [make(row) for row in rows if row["revision"] > revision]
-    if await connection.fetchval("SELECT EXISTS (SELECT FROM roster_imports WHERE revision > $1)", revision):
+            yield [make(row) for row in rows if revision is None or row["revision"] > revision]
+    if revision is None or await _has_later(connection, revision):
         async for rows in storage.class_rosters(connection):
             yield [importing._class_roster_event(roster, row) for row in rows]  # noqa: SLF001 - the same
+
+
+async def _has_later(connection: Connection, revision: int) -> bool:
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM roster_imports WHERE revision > $1)", revision))

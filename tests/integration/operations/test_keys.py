@@ -1,0 +1,235 @@
+"""A change of keys: everything comes under the new one beside the running services, and the old one can go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from binding_service.app import make_keys
+from binding_service.sealed import CONTACTS, make_columns
+from binding_service.settings import Settings as BindingSettings
+from shared import resealing
+from shared.database import Database
+from shared.operations import TaskError
+from shared.resealing import count_stale, key_counts, reseal
+from support.house import House, others, rotated
+from support.town import LI, PARENT_ID, WANG
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import asyncpg
+
+    from binding_service.context import Keys
+    from support.databases import Databases
+    from support.operator import Operator
+    from support.town import Town
+
+PARENT = "lin@example.org"
+#: Made anew by the next whole import, compared under every key, or gone within a day.
+LEFT = {
+    *((table, column) for table in ("guardians", "roster_users") for column in ("name_hash", "email_hash")),
+    ("roster_users", "person_hash"),
+    ("rate_limits", "subject"),
+    ("attempts", "code_hash"),
+    ("attempts", "contact_hash"),
+    ("answers", "question"),
+    ("audit", "hash"),
+    # Sealed for a reader, under the key of the pair.
+    ("outbox", "body"),
+}
+
+
+def keys_after(databases: Databases, *, former: bool = True) -> Keys:
+    """Binding's, after the change."""
+    values = {name: SecretStr(value) for name, value in rotated("binding", former=former).items()}
+    return make_keys(BindingSettings(database_url=SecretStr(databases.binding), **values))
+
+
+async def quiet(_: str) -> None:
+    """Nobody listens."""
+
+
+async def under(db: asyncpg.Connection, schema: str, key_id: str) -> set[tuple[str, str]]:
+    """Every text column of every table that holds a value under this key: found by looking, not by our own list."""
+    columns = await db.fetch(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema = $1 AND (data_type = 'text' OR udt_name = '_text')",
+        schema,
+    )
+    found = set()
+    for table, column, kind in columns:
+        value = column if kind == "text" else f"array_to_string({column}, ',')"
+        if await db.fetchval(f"SELECT EXISTS (SELECT FROM {schema}.{table} WHERE {value} LIKE '{key_id}.%')"):  # noqa: S608
+            found.add((table, column))
+    return found
+
+
+async def live(town: Town) -> str:
+    """Something in every table: bound, refused, waiting, half-filled; the token of the parent's session."""
+    token = await town.apply(PARENT, [LI, WANG])
+    bindings = await town.bindings(token)
+    await town.decided(bindings[0]["id"])
+    await town.decided(bindings[1]["id"], "refuse", "不認識")
+    await town.login("chen@example.org")
+    return token
+
+
+async def seed_roster(town: Town) -> None:
+    """What only an import fills."""
+    store, hashes = town.keys.store, town.keys.hashes
+    national_id = hashes.digest("national-id", PARENT_ID)
+    await town.db.execute(
+        "INSERT INTO binding.roster_users (id, gone, id_hash, id_sealed, person_sealed, shown_sealed)"
+        " VALUES ('G-1', false, $1, $2, $3, $4)",
+        *(national_id, store.seal(PARENT_ID, "students:G-1:national_id")),
+        *(store.seal("{}", "roster_users:G-1:person"), store.seal("{}", "guardians:G-1:shown")),
+    )
+    await town.db.execute(
+        "INSERT INTO binding.guardians VALUES ('G-1', 'parent', $1, $2, NULL, '{}', $3, 1, true)",
+        *(national_id, hashes.digest("guardian-name", "林淑芬"), store.seal("{}", "guardians:G-1:shown")),
+    )
+    await town.db.execute(
+        "INSERT INTO binding.teachers VALUES ('G-1', 'S-1', 'teacher', '林淑芬', '', $1, 1, true)", national_id
+    )
+
+
+async def test_all_services_change_their_keys_while_they_run_and_then_do_without_the_old_ones(
+    here: House, operator: Operator, databases: Databases, broker_url: str, db: asyncpg.Connection
+) -> None:
+    token = await live(here.town)
+    await seed_roster(here.town)
+    assert {name for name, _ in await under(db, "binding", "sample")} >= {"students", "accounts", "bindings", "drafts"}
+    all_keys = {service: rotated(service) for service in ("otp", "binding", "review", "notify")}
+    async with others(databases, broker_url, operator, **all_keys) as (with_both, _):
+        said = await with_both.run("keys", "status")
+        assert (said.code, "students.national_id_sealed: 3 under sample" in said.out) == (1, True), said
+        # The processes of before still run, and still seal under the old key: so once more when they have stopped.
+        assert (await with_both.run("keys", "rotate")).code == 1
+    for schema in ("binding", "review", "notify"):
+        assert await under(db, schema, "sample") - LEFT == set(), schema
+        assert await under(db, schema, "k2") or schema == "notify"
+    new_only = {service: rotated(service, former=False) for service in ("otp", "binding", "review", "notify")}
+    async with others(databases, broker_url, operator, **new_only) as (with_new, review):
+        url = with_new.environment["KINBIND_BINDING_URL"]
+        answer = await here.town.http.get(f"{url}/api/v1/bindings", headers={"authorization": f"Bearer {token}"})
+        states = {binding["state"] for binding in answer.raise_for_status().json()["bindings"]}
+        assert states == {"approved", "refused"}
+        async with review.database.connection() as connection:
+            sealed = await connection.fetchval("SELECT names FROM bindings LIMIT 1")
+        assert sealed.startswith("k2.")
+        told = json.loads((await with_new.run("keys", "status", "--json")).out)
+        assert told["binding"]["BINDING_KEY_BINDING_STORE"]["columns"]["students.national_id_sealed"] == {"k2": 3}
+    noted = await db.fetchval("SELECT reason FROM operations.acts WHERE act = 'keys rotate'")
+    assert noted == "otp, binding, review, notify"
+
+
+@pytest.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    database = Database(databases.binding, pool_size=2)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def test_stopped_in_the_middle_it_goes_on_where_it_was(
+    here: House, databases: Databases, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live(here.town)
+    columns = make_columns(keys_after(databases))
+    before = sum(count_stale(await key_counts(database, columns)).values())
+    monkeypatch.setattr(resealing, "BATCH", 1)
+    told = []
+
+    async def stop(words: str) -> None:
+        told.append(words)
+        if words.startswith("students.national_id_sealed"):
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await reseal(database, columns, stop)
+    left = count_stale(await key_counts(database, columns))
+    assert left["students.national_id_sealed"] == 2
+    assert 0 < sum(left.values()) < before
+    assert await here.town.value("SELECT resealed FROM binding.resealings WHERE place LIKE 'students.%'") == 1
+    assert (await reseal(database, columns, quiet))["students.national_id_sealed"] == {"resealed": 3, "left_over": 0}
+    assert count_stale(await key_counts(database, columns)) == {}
+
+
+async def test_two_at_once_are_one(here: House, databases: Databases, database: Database) -> None:
+    columns = make_columns(keys_after(databases))
+
+    async def another(_: str) -> None:
+        with pytest.raises(TaskError, match="another process"):
+            await reseal(database, columns, quiet)
+        told.append(True)
+
+    told: list[bool] = []
+    await here.town.login(PARENT)
+    await reseal(database, columns, another)
+    assert told
+
+
+async def test_what_no_key_opens_is_left_and_counted(here: House, databases: Databases, database: Database) -> None:
+    await here.town.db.execute("UPDATE binding.students SET national_id_sealed = 'gone.AAAA' WHERE id = $1", LI.id)
+    columns = make_columns(keys_after(databases))
+    done = await reseal(database, columns, quiet)
+    assert done["students.national_id_sealed"] == {"resealed": 2, "left_over": 1}
+    assert count_stale(await key_counts(database, columns))["students.national_id_sealed"] == 1
+
+
+async def test_a_contact_that_has_both_hashes_already_does_not_stop_the_others(
+    here: House, databases: Databases, database: Database
+) -> None:
+    token = await live(here.town)
+    assert token
+    keys = keys_after(databases)
+    await here.town.db.execute(
+        "INSERT INTO binding.application_contacts SELECT $1, application_id, proven FROM binding.application_contacts"
+        " WHERE contact_hash = $2",
+        *keys.hashes.digests("contact", PARENT),
+    )
+    await reseal(database, make_columns(keys), quiet)
+    stale = count_stale(await key_counts(database, make_columns(keys)))
+    assert stale == {"application_contacts.contact_hash": 1}
+
+
+async def test_who_signs_in_before_the_tables_were_gone_through_finds_the_own_applications(
+    here: House, operator: Operator, databases: Databases, broker_url: str, db: asyncpg.Connection
+) -> None:
+    await live(here.town)
+    async with others(databases, broker_url, operator, binding=rotated("binding")) as (with_both, _):
+        url = with_both.environment["KINBIND_BINDING_URL"]
+        here.town.http.base_url = f"{url}/api/v1"
+        token = await here.town.login(PARENT)
+        assert {each["state"] for each in await here.town.bindings(token)} == {"approved", "refused"}
+    hashes = keys_after(databases).hashes.digests("contact", PARENT)
+    for table, column in CONTACTS:
+        count = f"SELECT count(*) FROM binding.{table} WHERE {column} = $1"  # noqa: S608
+        assert await db.fetchval(count, hashes[1]) == 0, table
+
+
+async def test_the_service_s_own_command_does_the_same(
+    here: House, databases: Databases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from argparse import ArgumentParser  # noqa: PLC0415
+
+    from shared.keys import keys_command  # noqa: PLC0415
+
+    await live(here.town)
+    settings = BindingSettings(database_url=SecretStr(databases.binding))
+    command = keys_command(lambda _: make_columns(keys_after(databases)))
+    parser = ArgumentParser()
+    command.configure(parser)
+    for words, said in (
+        (("status",), '"current": "k2"'),
+        (("reseal", "--dry-run"), "students.national_id_sealed: 3 under another key than the first"),
+        (("reseal",), "none still under another key"),
+        (("reseal", "--dry-run"), "none under another key than the first"),
+    ):
+        assert await command.run(settings, parser.parse_args(words)) == 0
+        assert said in capsys.readouterr().out, words
