@@ -154,8 +154,8 @@ def sbom(image: str) -> dict[str, Any]:
 def audit(service: str = "") -> int:
     """Ask a vulnerability service that speaks OSV's language about all that uv.lock names, ours at development too.
 
-    ``service`` is its address, else https://osv.dev. Returns 0 where it knows of nothing, 1 where it does, and 2 where it
-    could not be asked.
+    ``service`` is its address, else https://osv.dev. Returns 0 where it knows of nothing, 1 where it does, and 2 where
+    it could not be asked.
     """
     command = [uv(), "audit", "--frozen", "--preview-features", "audit-command"]
     command += ["--service-url", service] if service else []

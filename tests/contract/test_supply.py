@@ -70,15 +70,17 @@ class Osv(BaseHTTPRequestHandler):
     asked: ClassVar[set[str]] = set()
 
     def do_POST(self) -> None:
+        """All packages at once."""
         queries = json.loads(self.rfile.read(int(self.headers["content-length"])))["queries"]
         names = [query["package"]["name"] for query in queries]
         self.asked.update(names)
         self._say({"results": [{"vulns": [{"id": "MADE-UP-1"}]} if name == self.bad else {} for name in names]})
 
     def do_GET(self) -> None:
+        """One vulnerability."""
         affected = [{"package": {"ecosystem": "PyPI", "name": self.bad}}]
-        moment = "2026-11-01T00:00:00Z"
-        self._say({"id": "MADE-UP-1", "summary": "made up", "modified": moment, "published": moment, "affected": affected})
+        moments = dict.fromkeys(("modified", "published"), "2026-11-01T00:00:00Z")
+        self._say({"id": "MADE-UP-1", "summary": "made up", "affected": affected, **moments})
 
     def _say(self, answer: object) -> None:
         body = json.dumps(answer).encode()

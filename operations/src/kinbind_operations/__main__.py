@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kinbind_operations import bundle, dead_letters, outbox, status, tasks
@@ -77,6 +79,10 @@ def main(words: list[str] | None = None) -> int:
         return UNREACHABLE
     except RefusedError as error:
         warn(f"kinbind: {error}")
+        return FAILED
+    except Exception as fault:  # noqa: BLE001 - its text might quote data, so it is not shown
+        frame = traceback.extract_tb(fault.__traceback__)[-1]
+        warn(f"kinbind: a fault of its own, {type(fault).__name__} at {Path(frame.filename).name}:{frame.lineno}")
         return FAILED
     except KeyboardInterrupt:
         warn("kinbind: stopped; it can be run again")

@@ -134,7 +134,7 @@ def _errors(logs: list[Path]) -> Iterator[dict[str, object]]:
 
 
 def _cut_down(line: dict[str, Any]) -> dict[str, object]:
-    kept: dict[str, object] = {name: line[name] for name in WORDS if isinstance(line.get(name), str | int | None)}
+    kept: dict[str, object] = {name: line[name] for name in WORDS if isinstance(line.get(name), str | int)}
     kept |= {name: shown_id(line[name]) for name in IDS if name in line and is_id(str(line[name]))}
     frames = [
         [item.get("exc_type"), *(f"{frame.get('filename')}:{frame.get('lineno')}" for frame in item.get("frames", []))]

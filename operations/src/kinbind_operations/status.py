@@ -107,14 +107,16 @@ async def _queues(settings: Settings, report: Report) -> None:
             report.problems.append(wrong)
 
 
+def _dead(state: QueueState) -> str | None:
+    return f"{state.messages} dead letters in {state.name}; see kinbind dead-letters list" if state.messages else None
+
+
 def _wrong(settings: Settings, state: QueueState, *, is_consumed: bool) -> str | None:
     """What is wrong with a queue, if anything is."""
     if state.messages is None:
         return f"queue {state.name} does not exist: its service has never started on this broker"
     if state.is_dead:
-        return (
-            f"{state.messages} dead letters in {state.name}; see kinbind dead-letters list" if state.messages else None
-        )
+        return _dead(state)
     if is_consumed and not state.consumers:
         return f"queue {state.name} has no consumer, and {state.messages} messages wait in it"
     if state.messages > settings.queue_length:
@@ -157,7 +159,9 @@ def _text(report: Report) -> str:
         if outbox and outbox["waiting"]:
             waits += f", oldest {age(outbox['oldest_seconds'])}"
         applied = seen.get("migrations", [])
-        lines.append(f"{service:8} {seen['health']:14} {waits}; {len(applied)} migrations, last {''.join(applied[-1:])}")
+        lines.append(
+            f"{service:8} {seen['health']:14} {waits}; {len(applied)} migrations, last {''.join(applied[-1:])}"
+        )
     busy = [queue for queue in report.queues if queue["messages"]]
     lines.append(f"{len(report.queues)} queues, {len(busy)} with messages")
     lines += [f"  {queue['name']}: {queue['messages']} messages, {queue['consumers']} consumers" for queue in busy]

@@ -74,6 +74,8 @@ async def consumer(broker_url: str, databases: Databases) -> AsyncIterator[Consu
 
 @pytest.fixture
 async def outside(broker_url: str, consumer: Consumer) -> AsyncIterator[Outsider]:
+    """Somebody else on the bus, where the consumer has declared its queues."""
+    assert consumer.bus.is_connected
     async with outsider(broker_url) as outside:
         yield outside
 
@@ -147,7 +149,8 @@ async def test_what_failed_too_often_is_told_from_what_cannot_be_read(
 ) -> None:
     event = make_event()
     body = event.model_dump_json().encode()
-    await outside.publish(body, BindingWithdrawn.TYPE, message_id=str(event.id), type=event.type, headers={RETRIES_HEADER: 4})
+    how = {"message_id": str(event.id), "type": event.type, "headers": {RETRIES_HEADER: 4}}
+    await outside.publish(body, BindingWithdrawn.TYPE, **how)
     await lie_there(broker_url, DEAD, 1)
     assert "its consumer failed on it, 5 times" in (await operator.run("dead-letters", "list")).out
 
@@ -267,9 +270,10 @@ async def test_killed_between_the_sending_and_the_acknowledgement_it_is_there_tw
     async with paused(consumer):
         connection = await aio_pika.connect(broker_url)
         held = Held(await connection.channel(publisher_confirms=True, on_return_raises=True), DEAD)
-        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        message = await anext(held.take())
+        with monkeypatch.context() as patch:
             patch.setattr(Held, "drop", killed)
-            async for message in held.take():
+            with pytest.raises(SystemExit):
                 await held.send_back(message)
         await connection.close()
         await lie_there(broker_url, DEAD, 1)
@@ -328,11 +332,13 @@ async def test_nothing_is_dropped_where_it_cannot_be_written_down(
     await die(broker_url, outside, event)
     away = operator.with_settings(database_url="postgresql://operator@127.0.0.1:1/none")
     said = await away.run("dead-letters", "drop", str(event.id), "--reason", "tidy")
-    assert (said.code, said.err) == (3, "kinbind: PostgreSQL at 127.0.0.1:1 cannot be reached (ConnectionRefusedError)\n")
+    assert said.code == 3
+    assert said.err == "kinbind: PostgreSQL at 127.0.0.1:1 cannot be reached (ConnectionRefusedError)\n"
     await lie_there(broker_url, DEAD, 1)
 
 
-async def test_an_id_and_a_queue_that_are_not_there_are_sentences(operator: Operator, consumer: Consumer) -> None:
+@pytest.mark.usefixtures("consumer")
+async def test_an_id_and_a_queue_that_are_not_there_are_sentences(operator: Operator) -> None:
     said = await operator.run("dead-letters", "replay", str(uuid4()))
     assert (said.code, "no dead letter has the id" in said.err) == (1, True)
     said = await operator.run("dead-letters", "list", "--queue", "review.nothing")

@@ -211,11 +211,9 @@ async def test_who_signs_in_before_the_tables_were_gone_through_finds_the_own_ap
 ) -> None:
     await live(here.town)
     async with others(databases, broker_url, operator, binding=rotated("binding")) as (with_both, _):
-        async with httpx.AsyncClient(
-            base_url=f"{with_both.environment['KINBIND_BINDING_URL']}/api/v1", verify=TLS
-        ) as here.town.http:
-            token = await here.town.sign_in(PARENT)
-            assert {each["state"] for each in await here.town.bindings(token)} == {"approved", "refused"}
+        here.town.http.base_url = f"{with_both.environment['KINBIND_BINDING_URL']}/api/v1"
+        token = await here.town.sign_in(PARENT)
+        assert {each["state"] for each in await here.town.bindings(token)} == {"approved", "refused"}
     former = keys_after(databases).hashes.digests("contact", PARENT)[1]
     for table, column in CONTACTS:
         count = f"SELECT count(*) FROM binding.{table} WHERE {column} = $1"  # noqa: S608

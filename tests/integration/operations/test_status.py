@@ -19,12 +19,11 @@ from support.serving import eventually
 
 if TYPE_CHECKING:
     from local_stack.servers import Servers
-    from support.databases import Databases
     from support.house import House
     from support.operator import Operator
 
 
-async def test_where_all_is_well_it_says_so_and_what_there_is(here: House, databases: Databases) -> None:
+async def test_where_all_is_well_it_says_so_and_what_there_is(here: House) -> None:
     async def is_well() -> bool:
         return (await here.operator.run("status")).code == 0
 
@@ -39,9 +38,7 @@ async def test_where_all_is_well_it_says_so_and_what_there_is(here: House, datab
     assert "review.retry.10s" in queues
 
 
-async def test_each_thing_that_is_wrong_is_said(
-    here: House, broker_url: str, databases: Databases, db: asyncpg.Connection
-) -> None:
+async def test_each_thing_that_is_wrong_is_said(here: House, broker_url: str, db: asyncpg.Connection) -> None:
     queue = event_queue("notify", AccountOpened).name
     async with outsider(broker_url) as outside:
         await outside.publish(b"{", AccountOpened.TYPE, message_id=str(uuid4()))
@@ -50,7 +47,9 @@ async def test_each_thing_that_is_wrong_is_said(
         " VALUES ($1, 'kinbind.review.nothing.v1', '{}', '', 3, now() + interval '1 hour', 'PublishError')",
         uuid4(),
     )
-    operator = here.operator.with_settings(otp_url="http://127.0.0.1:1", notify_database_url="postgresql://127.0.0.1:1/x")
+    operator = here.operator.with_settings(
+        otp_url="http://127.0.0.1:1", notify_database_url="postgresql://127.0.0.1:1/x"
+    )
 
     async def all_said() -> bool:
         said = await operator.run("status")
@@ -67,18 +66,14 @@ async def test_each_thing_that_is_wrong_is_said(
     await eventually(all_said, within=60)
 
 
-async def test_a_queue_without_a_consumer_or_one_that_is_not_there_is_wrong(
-    operator: Operator, broker_url: str
-) -> None:
+async def test_a_queue_that_is_not_there_is_wrong(operator: Operator) -> None:
     said = await operator.run("status")
     assert said.code == 1
     assert f"queue {event_queue('review', BindingApproved).name} does not exist" in said.out
     assert "binding does not answer" in said.out
 
 
-async def test_with_the_management_api_messages_under_way_are_seen_too(
-    here: House, operator: Operator, servers: Servers
-) -> None:
+async def test_with_the_management_api_messages_under_way_are_seen_too(here: House, servers: Servers) -> None:
     address = servers.rabbitmq.management_url
     login, _, host = address.partition("://")[2].rpartition("@")
     assert login
