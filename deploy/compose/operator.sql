@@ -1,6 +1,8 @@
 -- What the role of the operator's command (kinbind) may do, in a database with the schemas of one or all services.
 -- Run by roles.sh, and again after migrations: it grants on the tables that are there, and changes nothing else.
 -- No body of an event, no sealed value, nobody's name is within its reach.
+SET client_min_messages = warning;
+
 DO $$
 DECLARE
     service text;

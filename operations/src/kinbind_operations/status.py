@@ -16,6 +16,7 @@ from kinbind_operations.settings import SERVICES
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from kinbind_operations.settings import Settings
 
@@ -99,29 +100,40 @@ async def _queues(settings: Settings, report: Report) -> None:
     except (UnreachableError, RefusedError) as error:
         report.problems.append(str(error))
         return
+    report.queues = [{"name": state.name, "messages": state.messages, "consumers": state.consumers} for state in states]
+    report.problems += [*_missing(states), *_unheard(states), *_long(settings, states)]
+
+
+def _missing(states: list[QueueState]) -> Iterator[str]:
+    """Queues that are not there, a line for each service."""
+    for service in SERVICES:
+        names = [state.name for state in states if state.messages is None and state.name.startswith(f"{service}.")]
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            yield f"{service}: queue {names[0]}{more} do not exist: has it ever started on this broker?"
+
+
+def _unheard(states: list[QueueState]) -> Iterator[str]:
+    """Queues that nobody consumes, a line for each service."""
     consumed = set(event_queues())
+    for service in SERVICES:
+        unheard = [
+            state
+            for state in states
+            if state.name in consumed and state.name.startswith(f"{service}.") and state.consumers == 0
+        ]
+        if unheard:
+            waiting = sum(state.messages or 0 for state in unheard)
+            yield f"{service} consumes {len(unheard)} of its queues not at all, and {waiting} messages wait in them"
+
+
+def _long(settings: Settings, states: list[QueueState]) -> Iterator[str]:
+    """Dead letters, and queues in which too much waits."""
     for state in states:
-        report.queues.append({"name": state.name, "messages": state.messages, "consumers": state.consumers})
-        wrong = _wrong(settings, state, is_consumed=state.name in consumed)
-        if wrong:
-            report.problems.append(wrong)
-
-
-def _dead(state: QueueState) -> str | None:
-    return f"{state.messages} dead letters in {state.name}; see kinbind dead-letters list" if state.messages else None
-
-
-def _wrong(settings: Settings, state: QueueState, *, is_consumed: bool) -> str | None:
-    """What is wrong with a queue, if anything is."""
-    if state.messages is None:
-        return f"queue {state.name} does not exist: its service has never started on this broker"
-    if state.is_dead:
-        return _dead(state)
-    if is_consumed and not state.consumers:
-        return f"queue {state.name} has no consumer, and {state.messages} messages wait in it"
-    if state.messages > settings.queue_length:
-        return f"{state.messages} messages wait in {state.name}"
-    return None
+        if state.is_dead and state.messages:
+            yield f"{state.messages} dead letters in {state.name}; see kinbind dead-letters list"
+        elif (state.messages or 0) > settings.queue_length:
+            yield f"{state.messages} messages wait in {state.name}"
 
 
 async def _managed(settings: Settings, http: aiohttp.ClientSession, report: Report) -> None:

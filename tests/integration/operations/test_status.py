@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from kinbind_operations.__main__ import COMMANDS
-from shared.bus import event_queue
+from shared.bus import Bus, event_queue
 from shared.events import AccountOpened, BindingApproved
 from support.broker import outsider
 from support.operator import NAME
@@ -69,8 +69,27 @@ async def test_each_thing_that_is_wrong_is_said(here: House, broker_url: str, db
 async def test_a_queue_that_is_not_there_is_wrong(operator: Operator) -> None:
     said = await operator.run("status")
     assert said.code == 1
-    assert f"queue {event_queue('review', BindingApproved).name} does not exist" in said.out
+    assert "- review: queue review." in said.out
+    assert "do not exist: has it ever started on this broker?" in said.out
     assert "binding does not answer" in said.out
+
+
+async def test_a_queue_that_nobody_consumes_or_that_is_too_long_is_wrong(operator: Operator, broker_url: str) -> None:
+    queue = event_queue("review", BindingApproved)
+    bus = Bus(broker_url, "review")
+    bus.consume(BindingApproved)(_ignore)
+    await bus.start()
+    await bus.stop()
+    async with outsider(broker_url) as outside:
+        for _ in range(3):
+            await outside.publish(b"{}", BindingApproved.TYPE)
+    said = await operator.with_settings(queue_length="2").run("status")
+    assert "- review consumes 1 of its queues not at all, and 3 messages wait in them" in said.out
+    assert f"- 3 messages wait in {queue.name}" in said.out
+
+
+async def _ignore(_: BindingApproved) -> None:
+    """Never called."""
 
 
 async def test_with_the_management_api_messages_under_way_are_seen_too(here: House, servers: Servers) -> None:
