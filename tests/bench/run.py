@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import roster
 
-from binding_service.app import make_keys
+from binding_service.context import make_keys
 from binding_service.settings import Settings
 from shared import outbox
 from shared.database import Database

@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 
 from binding_service.app import make_app as make_binding
-from binding_service.app import make_keys
+from binding_service.context import make_keys
 from binding_service.id_numbers import check_digit
 from binding_service.settings import Settings as BindingSettings
 from binding_service.statements import statement

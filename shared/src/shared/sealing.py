@@ -98,4 +98,8 @@ class HashKeys:
 
 def _message(parts: tuple[str, ...]) -> bytes:
     """A length before each part keeps ("ab", "c") and ("a", "bc") apart."""
-    return b"".join([len(text).to_bytes(4, "big") + text for text in map(str.encode, parts)])
+    message = b""
+    for part in parts:
+        text = part.encode()
+        message += len(text).to_bytes(4, "big") + text
+    return message

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from binding_service.app import make_app, make_keys
 from binding_service.applications.commands import bindings_command
+from binding_service.context import make_keys
 from binding_service.retention import make_purges
 from binding_service.roster.commands import roster_command
 from binding_service.roster.importing import Roster
@@ -19,6 +19,8 @@ from shared.service import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from starlette.types import ASGIApp
 
     from binding_service.roster.domain import Choices
     from shared.purging import Purge
@@ -34,6 +36,13 @@ def main() -> int:
         keys_command(make_columns_of),
     ]
     return run("binding_service", Settings, make_app, commands)
+
+
+def make_app(settings: Settings) -> ASGIApp:
+    """What ``serve`` serves. A command is quicker without it, and it takes a second to import."""
+    from binding_service import app  # noqa: PLC0415 - see above
+
+    return app.make_app(settings)
 
 
 def choices(settings: Settings) -> Choices:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from binding_service import api, consumers, pages, web
 from binding_service.api_parts import Problem, problem
 from binding_service.applications.watching import progress_states
-from binding_service.context import Binding, Keys
+from binding_service.context import Binding, Keys, make_keys
 from binding_service.errors import (
     BindingError,
     InternalError,
@@ -120,18 +120,6 @@ def make_pushes(settings: Settings, database: Database, keys: Keys) -> Pushes:
     """What takes rosters over HTTP. Raises SettingsError."""
     roster = Roster(database, keys)
     return Pushes(roster, settings.roster_choices, tokens.parse(settings.roster_tokens))
-
-
-def make_keys(settings: Settings) -> Keys:
-    """The service's keys. Raises SettingsError."""
-    return Keys(
-        store=settings.sealing_keys("KEY_BINDING_STORE", settings.key_binding_store),
-        hashes=settings.hash_keys("KEY_BINDING_HASH", settings.key_binding_hash),
-        to_otp=settings.sealing_keys("KEY_BINDING_OTP", settings.key_binding_otp),
-        to_review=settings.sealing_keys("KEY_BINDING_REVIEW", settings.key_binding_review),
-        from_review=settings.sealing_keys("KEY_REVIEW_BINDING", settings.key_review_binding),
-        to_notify=settings.sealing_keys("KEY_BINDING_NOTIFY", settings.key_binding_notify),
-    )
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:

@@ -26,6 +26,18 @@ class Keys:
     to_notify: SealingKeys
 
 
+def make_keys(settings: Settings) -> Keys:
+    """The service's keys. Raises SettingsError."""
+    return Keys(
+        store=settings.sealing_keys("KEY_BINDING_STORE", settings.key_binding_store),
+        hashes=settings.hash_keys("KEY_BINDING_HASH", settings.key_binding_hash),
+        to_otp=settings.sealing_keys("KEY_BINDING_OTP", settings.key_binding_otp),
+        to_review=settings.sealing_keys("KEY_BINDING_REVIEW", settings.key_binding_review),
+        from_review=settings.sealing_keys("KEY_REVIEW_BINDING", settings.key_review_binding),
+        to_notify=settings.sealing_keys("KEY_BINDING_NOTIFY", settings.key_binding_notify),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """The parts that a running binding service is made of."""

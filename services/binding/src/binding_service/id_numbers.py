@@ -43,7 +43,8 @@ class IdNumber:
 
 def parse(text: str) -> IdNumber:
     """The ID number that was typed, in whatever case and width, with spaces or without. Raises IdNumberError."""
-    plain = "".join(unicodedata.normalize("NFKC", text).split()).upper()
+    half_width = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    plain = "".join(half_width.split()).upper()
     kind = next((kind for kind, form in FORMS.items() if form.fullmatch(plain)), None)
     if kind is None:
         raise IdNumberError(problem="form")

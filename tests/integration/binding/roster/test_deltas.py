@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from binding_service.id_numbers import check_digit
-from binding_service.roster import storage
-from binding_service.roster.domain import BadLine, Counts
+from binding_service.roster import oneroster, storage
+from binding_service.roster.domain import BadLine, Choices, Counts
 from binding_service.roster.errors import UnreadableRosterError
 from binding_service.roster.importing import Roster, import_roster
 from binding_service.roster.oneroster import STAFF_ROLES
@@ -246,6 +246,87 @@ async def test_any_changes_in_any_order_and_repeated_end_where_the_whole_export_
 
     assert whole.bad_lines == []
     assert by_deltas == await tables(roster.database)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whole_exports_one_after_the_other_end_where_the_last_alone_does(
+    roster: Roster, records: Export, seed: int
+):
+    chance = random.Random(seed)  # noqa: S311 - the same changes at each run
+    state = by_id(records)
+    for number in range(1, 6):
+        await import_roster(roster, write(records, state, mode="bulk"), Choices(allow_removals=True))
+        state = copy.deepcopy(state)
+        for step in range(chance.randint(1, 4)):
+            change_at_random(chance, state, 10 * number + step)
+        tidy(state)
+    last = await import_roster(roster, write(records, state, mode="bulk"), Choices(allow_removals=True))
+    step_by_step = await tables(roster.database)
+
+    async with roster.database.connection() as connection:
+        await connection.execute(EMPTY)
+    await import_roster(roster, write(records, state, mode="bulk"))
+
+    assert last.bad_lines == []
+    assert step_by_step == await tables(roster.database)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_of_a_whole_export_only_the_lines_that_are_new_are_read(
+    roster: Roster, records: Export, change: Callable[[Rows], object], monkeypatch: pytest.MonkeyPatch
+):
+    before = by_id(records)
+    after = copy.deepcopy(before)
+    change(after)
+    await import_roster(roster, write(records, before, mode="bulk"))
+    looked_at: list[tuple[str, dict[str, str]]] = []
+    read = oneroster.read
+
+    def note(file: oneroster.File, line: oneroster.Line, mode: oneroster.Mode) -> object:
+        looked_at.append((file.table, line.fields))
+        return read(file, line, mode)
+
+    monkeypatch.setattr(oneroster, "read", note)
+    await import_roster(roster, write(records, after, mode="bulk"))
+    by_change = await tables(roster.database)
+
+    new = [(file, id_) for file in FILES for id_, row in after[file].items() if before[file].get(id_) != row]
+    assert [(file, fields["sourcedId"]) for file, fields in looked_at] == new
+    async with roster.database.connection() as connection:
+        await connection.execute(EMPTY)
+    await import_roster(roster, write(records, after, mode="bulk"))
+    assert by_change == await tables(roster.database)
+
+
+async def test_a_teacher_whose_own_line_stays_is_kept_sealed_once_a_guardian(roster: Roster, records: Export):
+    before = by_id(records)
+    await import_roster(roster, write(records, before, mode="bulk"))
+    after = copy.deepcopy(before)
+    become_guardian(after)
+    await import_roster(roster, write(records, after, mode="bulk"))
+
+    async with roster.database.connection() as connection:
+        kept = await connection.fetchrow("SELECT * FROM roster_users WHERE id = 'T2'")
+    assert "林志明" not in str(dict(kept))
+    assert kept["shown_sealed"] is not None
+
+
+async def test_a_record_that_was_taken_away_and_comes_back_as_it_was_counts_again(roster: Roster, records: Export):
+    before = by_id(records)
+    for rows in before.values():
+        for row in rows.values():
+            row["dateLastModified"] = moment(0)
+    await import_roster(roster, write(records, before, mode="bulk"))
+    stood = await tables(roster.database)
+    without = copy.deepcopy(before)
+    leave(without, "P2")
+    await import_roster(roster, write(records, without, mode="bulk"))
+    assert await tables(roster.database) != stood
+
+    report = await import_roster(roster, write(records, before, mode="bulk"))
+
+    assert report.bad_lines == []
+    assert await tables(roster.database) == stood
 
 
 # --- how files are told ---

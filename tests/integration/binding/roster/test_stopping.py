@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+import psutil
 import pytest
 
 from binding_service.roster import importing, storage
@@ -256,13 +258,29 @@ async def test_a_killed_reader_ends_the_import_with_nothing_changed(
     @reading.contextmanager
     def killed(export: Any, count: int) -> Iterator[Any]:  # noqa: ANN401 - as the original
         with began(export, count) as pipes:
-            for child in reading.multiprocessing.active_children():
-                child.kill()
+            for child in psutil.Process().children():
+                if "binding_service.roster.reader" in child.cmdline():
+                    child.kill()
             yield pipes
 
     monkeypatch.setattr(reading, "_processes", killed)
     with pytest.raises(RuntimeError, match="a process that reads was ended"):
         await import_roster(roster, export.write())
+    assert not any(await counts(roster.database))
+
+
+async def test_a_student_whose_class_did_not_go_in_ends_the_import_with_nothing_changed(roster: Roster, export: Export):
+    async with roster.database.connection() as connection:
+        await connection.execute("""
+            CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE TRIGGER skip BEFORE INSERT ON classes FOR EACH ROW WHEN (new.id = 'C2') EXECUTE FUNCTION skip();
+        """)
+    try:
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await import_roster(roster, export.write())
+    finally:
+        async with roster.database.connection() as connection:
+            await connection.execute("DROP TRIGGER skip ON classes; DROP FUNCTION skip()")
     assert not any(await counts(roster.database))
 
 

@@ -12,6 +12,7 @@ from binding_service.roster.oneroster import (
     BadFieldError,
     Gone,
     Line,
+    blocks,
     full_name,
     lines,
     modified_at,
@@ -26,6 +27,7 @@ from binding_service.roster.oneroster import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 NUMBER = "F223456786"
@@ -241,8 +243,12 @@ def test_a_telephone_field_keeps_nobody_out():
 HEADER = "sourcedId,name,type,identifier\r\n"
 
 
-def read_orgs(path: Path, **shares: int) -> list[tuple[int, str]]:
-    return [(line.number, line.fields["name"]) for line in lines(path, "orgs.csv", **shares)]  # type: ignore[arg-type] - shares
+def read_orgs(path: Path) -> list[tuple[int, str]]:
+    return numbered(lines(path, "orgs.csv"))
+
+
+def numbered(*given: Iterable[Line]) -> list[tuple[int, str]]:
+    return [(line.number, line.fields["name"]) for each in given for line in each]
 
 
 def write_orgs(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -269,13 +275,39 @@ def test_a_line_break_within_quotation_marks_is_part_of_the_field_and_counts_as_
     assert read_orgs(write_orgs(tmp_path, text)) == [(2, "a\r\nb"), (4, 'say "c"'), (5, "d")]
 
 
+def test_a_record_comes_with_its_text_and_what_is_known_is_passed_over(tmp_path: Path):
+    records = ['S1,"a\r\nb",school,1\r\n', "S2,c,school,2\r\n", "S3,d,school,3"]
+    write_orgs(tmp_path, HEADER + "".join(records))
+    begun: list[str] = []
+
+    def begin(header: str) -> Callable[[int, str], bool]:
+        begun.append(header)
+        return lambda number, text: (number, text) == (4, records[1])
+
+    taken = [line for block in blocks(tmp_path, "orgs.csv", begin=begin) for line in block]
+    assert [line.text for line in taken] == [records[0], records[2]]
+    assert [line.text for line in lines(tmp_path, "orgs.csv")] == records
+    assert begun == [HEADER]
+
+
+def test_without_quotation_marks_it_is_the_same(tmp_path: Path):
+    write_orgs(tmp_path, HEADER + "S1,a,school,1\r\n\r\nS2,b,school,2\r\nS3,c,school,3\r\n")
+    taken = blocks(tmp_path, "orgs.csv", begin=lambda _: lambda _, text: text == "S2,b,school,2\r\n")
+    assert numbered(*taken) == [(2, "a"), (5, "c")]
+
+
+def test_with_words_only_records_that_have_one_are_looked_at(tmp_path: Path):
+    write_orgs(tmp_path, HEADER + "S1,a,school,1\r\nS2,b,district,2\r\nS3,c,school,3\r\n")
+    assert numbered(lines(tmp_path, "orgs.csv", ["district", "local"])) == [(3, "b")]
+
+
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])
 def test_shares_are_disjoint_and_together_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: int):
     monkeypatch.setattr("binding_service.roster.oneroster.BLOCK_LINES", 2)
     broken = ['"x\r\ny"' if n % 3 == 0 else "z" for n in range(20)]
     text = HEADER + "".join(f"S{n},{name},school,{n}\r\n" for n, name in enumerate(broken))
     whole = read_orgs(write_orgs(tmp_path, text))
-    shares = [read_orgs(tmp_path, part=part, parts=parts) for part in range(parts)]
+    shares = [numbered(*blocks(tmp_path, "orgs.csv", part=part, parts=parts)) for part in range(parts)]
     assert len(whole) == 20
     assert sorted(line for share in shares for line in share) == whole
 

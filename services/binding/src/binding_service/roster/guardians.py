@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from phonenumbers import PhoneMetadata
+from pydantic import BaseModel, ConfigDict
 
 from shared.contacts import HOME_REGION, LONGEST_EMAIL, ContactError, mask_email, mask_phone, parse_email, parse_phone
-from shared.events import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,8 +27,10 @@ assert _HOME.mobile is not None  # noqa: S101 - and its mobiles
 PLAIN_MOBILE = re.compile(rf"0(?:{_HOME.mobile.national_number_pattern})")
 
 
-class ShownGuardian(Model):
+class ShownGuardian(BaseModel):
     """What a teacher is shown of a guardian; sealed at :func:`shown_place`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     email_masked: str = ""

@@ -98,7 +98,8 @@ async def import_roster(
             if not await storage.lock_imports(connection):
                 raise ImportUnderWayError
             today = await storage.today(connection)
-            export = Export(path, modes, today, roster.hashes, roster.store)
+            known = {file.name: await records.fingerprints(connection, file) for file in oneroster.FILES}
+            export = Export(path, modes, today, roster.hashes, roster.store, known)
             revision = await storage.start_import(connection, pushed_by, push_id)
             report = await _import(roster, connection, export, choices, tell, revision)
             if choices.dry_run or report.refused:
@@ -136,6 +137,7 @@ async def _import(
     tell(Progress("merging"))
     await storage.note_left_classes(connection)
     counts = {table.name: await storage.merge(connection, table, revision) for table in storage.TABLES}
+    await storage.refuse_strays(connection, revision)
     bad_line_count, bad_lines = await storage.bad_lines(connection)
     refused = refusal(choices, counts, bad_line_count)
     report = Report(revision, choices.dry_run, counts, bad_line_count, bad_lines, refused, passed_over)
@@ -159,21 +161,27 @@ async def _refuse_parts_of_nothing(connection: Connection, export: Export) -> No
 
 async def _stage(connection: Connection, export: Export, tell: Tell) -> None:
     """COPY the files' good lines to their tables while they are read, then the bad ones."""
-    with reading(export) as chunks, tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as problems:
-        source = _Source(chunks, problems, tell)
+    with (
+        reading(export) as chunks,
+        tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as problems,
+        tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as known,
+    ):
+        source = _Source(chunks, problems, known, tell)
         for file in filter(export.read, oneroster.FILES):
-            columns = ("line", "id", "modified", "gone", *COLUMNS[file.table])
+            columns = ("line", "id", "modified", "gone", "fingerprint", *COLUMNS[file.table])
             await storage.stage(connection, file.table, columns, source.rows_of(file), NULL)
-        problems.seek(0)
-        await storage.stage(connection, "problems", storage.PROBLEM_COLUMNS, _blocks_of(problems), NULL)
+            await storage.stage(connection, "known", ("line", "fingerprint"), _taken_from(known), NULL)
+            await records.recall(connection, file)
+        await storage.stage(connection, "problems", storage.PROBLEM_COLUMNS, _taken_from(problems), NULL)
 
 
 class _Source:
-    """Hands the chunks of one file after the other to COPY; what is bad in them waits in ``problems``."""
+    """Hands the chunks of one file after the other to COPY; what is bad or known in them waits."""
 
-    def __init__(self, chunks: Iterator[Chunk], problems: IO[bytes], tell: Tell) -> None:
+    def __init__(self, chunks: Iterator[Chunk], problems: IO[bytes], known: IO[bytes], tell: Tell) -> None:
         self._chunks = chunks
         self._problems = problems
+        self._known = known
         self._tell = tell
         self._next: Chunk | None = None
 
@@ -183,15 +191,20 @@ class _Source:
         while (chunk := self._next or await asyncio.to_thread(next, self._chunks, None)) and chunk.file == file.name:
             self._next = None
             self._problems.write(chunk.problems)
+            self._known.write(chunk.known)
             lines += chunk.records
             self._tell(Progress("reading", file.name, lines))
             yield chunk.rows
         self._next = chunk
 
 
-async def _blocks_of(file: IO[bytes]) -> AsyncIterator[bytes]:
+async def _taken_from(file: IO[bytes]) -> AsyncIterator[bytes]:
+    """What was written to a file, which is empty then."""
+    file.seek(0)
     while block := file.read(SPOOLED_BYTES):
         yield block
+    file.seek(0)
+    file.truncate()
 
 
 async def _complete(connection: Connection, export: Export) -> dict[str, int]:
@@ -199,6 +212,7 @@ async def _complete(connection: Connection, export: Export) -> dict[str, int]:
     passed_over = {
         file.name: await records.complete(connection, file, export.modes[file.name]) for file in oneroster.FILES
     }
+    await storage.analyze(connection)
     await _make_guardians(connection, export)
     for file in oneroster.FILES:
         await records.keep(connection, file, export.modes[file.name])
@@ -209,7 +223,7 @@ async def _complete(connection: Connection, export: Export) -> dict[str, int]:
 
 async def _make_guardians(connection: Connection, export: Export) -> None:
     """Users whom another file than this export's roles.csv makes guardians."""
-    columns = ("name", "email", *KeptGuardian._fields, "person_hash", "person_sealed")
+    columns = ("name", "email", *KeptGuardian._fields, "person_sealed")
     async for users in storage.guardians_to_make(connection):
         filled = []
         for user in users:
@@ -217,7 +231,7 @@ async def _make_guardians(connection: Connection, export: Export) -> None:
             if user["person_sealed"] is not None:
                 person = Person.unsealed(export, user["id"], user["person_sealed"])
             facts = [None if fact == NULL else fact for fact in guardian_facts(export, user["id"], person)]
-            filled.append([user["id"], "", "", *facts, *person.sealed(export, user["id"])])
+            filled.append([user["id"], "", "", *facts, person.sealed(export, user["id"])])
         await storage.complete_users(connection, columns, filled)
 
 

@@ -21,7 +21,7 @@ import zlib
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -32,6 +32,9 @@ from binding_service.roster.errors import UnreadableRosterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    #: Whether there is nothing new in a record, by the number of its first line and its text.
+    IsKnown = Callable[[int, str], bool]
 
 Mode = Literal["bulk", "delta", "absent"]
 
@@ -69,11 +72,12 @@ class BadFieldError(ValueError):
 
 
 class Line(NamedTuple):
-    """One record of a file: the number of its first line, its fields by column, whether it is whole."""
+    """One record of a file: the number of its first line, its fields by column, what is wrong with it, its text."""
 
     number: int
     fields: dict[str, str]
     problem: str
+    text: str = ""
 
 
 class Org(NamedTuple):
@@ -170,6 +174,8 @@ def read(file: File, line: Line, mode: Mode) -> Record | Gone | None:
 
 def modified_at(line: Line, mode: Mode) -> str:
     """When the record was changed, in UTC (ISO 8601); empty in a bulk file that does not say. Raises BadFieldError."""
+    if mode != "delta" and not line.fields.get(MODIFIED_COLUMN):
+        return ""
     text = _required(line, MODIFIED_COLUMN) if mode == "delta" else _optional(line, MODIFIED_COLUMN)
     try:
         moment = datetime.fromisoformat(text) if text else None
@@ -229,17 +235,42 @@ OPTIONAL_COLUMNS = (
 )
 
 
-def lines(path: Path, name: str, *, part: int = 0, parts: int = 1, words: Sequence[str] = ()) -> Iterator[Line]:
-    """The records of one file of a folder or zip. Raises UnreadableRosterError where the file cannot be read as CSV.
+def lines(path: Path, name: str, words: Sequence[str] = ()) -> Iterator[Line]:
+    """The records of one file of a folder or zip; with ``words``, only those that have one of them somewhere.
 
-    Of several ``parts``, every so many thousand lines. With ``words``, only what stands near one of them.
+    Raises UnreadableRosterError where the file cannot be read as CSV.
+    """
+
+    def lacks_words(_: int, text: str) -> bool:
+        return not any(word in text for word in words)
+
+    return chain.from_iterable(blocks(path, name, begin=lambda _: lacks_words if words else _nothing_is_known))
+
+
+def blocks(
+    path: Path,
+    name: str,
+    *,
+    part: int = 0,
+    parts: int = 1,
+    begin: Callable[[str], IsKnown] | None = None,
+) -> Iterator[Iterator[Line]]:
+    """The same, so many records at a time: of several ``parts`` one.
+
+    ``begin`` is told the header's text, and what it returns tells which records are known and passed over.
     """
     with _open(path, name) as text:
-        blocks = _blocks(text, name)
-        header = _header(name, next(blocks, _Block(1, "", [])))
-        for number, block in enumerate(blocks):
-            if number % parts == part and (not words or any(word in block.text for word in words)):
-                yield from _records(name, header, block)
+        reading = _blocks(text, name)
+        first = next(reading, _Block(1, "", []))
+        header = _header(name, first)
+        is_known = begin(first.text) if begin else _nothing_is_known
+        for number, block in enumerate(reading):
+            if number % parts == part:
+                yield _records(name, header, block, is_known)
+
+
+def _nothing_is_known(_number: int, _text: str) -> bool:
+    return False
 
 
 class _Block(NamedTuple):
@@ -292,7 +323,7 @@ def _header(name: str, block: _Block) -> _Header:
     if _holds_nul(block.text) or not _is_utf8(block.text):
         msg = f"{name} is not UTF-8"
         raise UnreadableRosterError(msg)
-    columns = [column.strip() for column in next(iter(_rows(name, block)), (1, []))[1]]
+    columns = [column.strip() for column in next(iter(_rows(name, block)), (1, "", []))[2]]
     missing = [column for column in REQUIRED_COLUMNS[name] if column not in columns]
     if missing:
         msg = f"{name} lacks the column {missing[0]}"
@@ -303,30 +334,38 @@ def _header(name: str, block: _Block) -> _Header:
     return _Header(len(columns), names, places, itemgetter(*places))
 
 
-def _records(name: str, header: _Header, block: _Block) -> Iterator[Line]:
+def _records(name: str, header: _Header, block: _Block, is_known: IsKnown) -> Iterator[Line]:
     is_clean = not _holds_nul(block.text) and _is_utf8(block.text)
-    for number, row in _rows(name, block):
+    for number, text, row in _rows(name, block, is_known if is_clean else _nothing_is_known):
         if len(row) == header.width:
             fields = dict(zip(header.names, header.pick(row), strict=True))
-            yield Line(number, fields, "" if is_clean else _problem("".join(row)))
+            yield Line(number, fields, "" if is_clean else _problem("".join(row)), text)
         elif row:
             fields = {
                 column: row[place]
                 for column, place in zip(header.names, header.places, strict=True)
                 if place < len(row)
             }
-            yield Line(number, fields, f"has {len(row)} fields where the header has {header.width}")
+            yield Line(number, fields, f"has {len(row)} fields where the header has {header.width}", text)
 
 
-def _rows(name: str, block: _Block) -> Iterator[tuple[int, list[str]]]:
-    """The records of a block as CSV, each with the number of its first line."""
+def _rows(name: str, block: _Block, is_known: IsKnown = _nothing_is_known) -> Iterator[tuple[int, str, list[str]]]:
+    """The records of a block that are not known: the number of the first line, the text, the fields of each."""
     # Strict: a quote that is never closed would swallow the lines after it, and their rows would seem removed.
-    reader = csv.reader(block.lines, strict=True)
     number = block.first
     try:
-        for row in reader:
-            yield number, row
-            number = block.first + reader.line_num
+        if '"' in block.text:
+            reader = csv.reader(block.lines, strict=True)
+            for row in reader:
+                text = "".join(block.lines[number - block.first : reader.line_num])
+                if not is_known(number, text):
+                    yield number, text, row
+                number = block.first + reader.line_num
+        else:
+            records = enumerate(block.lines, block.first)
+            unknown = [each for each in records if not is_known(*each)]
+            for (number, text), row in zip(unknown, csv.reader([text for _, text in unknown]), strict=True):
+                yield number, text, row
     except csv.Error:
         msg = f"{name}, line {number}: the quotation marks are not those of CSV"
         raise UnreadableRosterError(msg) from None
@@ -481,7 +520,7 @@ def parse_enrollment(line: Line) -> Enrollment | None:
 
 def full_name(family: str, given: str) -> str:
     """A name as it is written: 王小明, but Panay Kusui where it is in Latin letters."""
-    return f"{given} {family}".strip() if any(map(_is_latin, family + given)) else family + given
+    return f"{given} {family}".strip() if any(map(_is_latin, f"{family}{given}")) else f"{family}{given}"
 
 
 @lru_cache(maxsize=10_000)
@@ -504,6 +543,8 @@ def _national_id(line: Line) -> tuple[str, str, str]:
 
 
 def _is_deleted(line: Line) -> bool:
+    if not line.fields.get("status"):
+        return False
     status = _optional(line, "status")
     if status not in {"", "active", "tobedeleted"}:
         raise BadFieldError(column="status", reason="is neither active nor tobedeleted")
@@ -527,9 +568,10 @@ def _required(line: Line, column: str) -> str:
 
 
 def _optional(line: Line, column: str) -> str:
-    text = line.fields.get(column, "")
-    if text:
-        text = " ".join(text.split())
+    text = line.fields.get(column)
+    if not text:
+        return ""
+    text = " ".join(text.split())
     if len(text) > LONGEST_FIELD:
         raise BadFieldError(column, f"is longer than {LONGEST_FIELD} characters")
     return text
@@ -537,13 +579,16 @@ def _optional(line: Line, column: str) -> str:
 
 def _anything(line: Line, column: str) -> str:
     """A field that keeps nobody out, whatever stands in it."""
-    return " ".join(line.fields.get(column, "").split())[:LONGEST_FIELD]
+    text = line.fields.get(column)
+    return " ".join(text.split())[:LONGEST_FIELD] if text else ""
 
 
 def _agents(line: Line) -> list[str]:
     """The ids of a student's guardians, in one order; an id that is none is passed over."""
     text = line.fields.get("agentSourcedIds", "")
-    ids = {" ".join(part.split()) for part in text.split(",")} if text else set()
+    if not text:
+        return []
+    ids = {" ".join(part.split()) for part in text.split(",")}
     return sorted(id_ for id_ in ids if 0 < len(id_) <= LONGEST_FIELD)
 
 

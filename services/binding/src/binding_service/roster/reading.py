@@ -7,40 +7,47 @@ end, so nobody has to wait for the other. Rows leave as text, a thousand at a ti
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-from contextlib import contextmanager
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
 from datetime import date  # noqa: TC003 - goes to another process
-from functools import partial
-from multiprocessing.connection import wait
+from functools import cache, partial
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path  # noqa: TC003 - the same
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from binding_service.roster import guardians, oneroster
 from binding_service.roster.errors import UnreadableRosterError
+from binding_service.roster.fingerprints import Fingerprints
 from shared.sealing import HashKeys, SealingKeys  # noqa: TC001 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection as Pipe
 
-    from binding_service.roster.oneroster import Class, Enrollment, File, Line, Mode, Org, Role, User
+    from binding_service.roster.oneroster import Class, Enrollment, File, IsKnown, Line, Mode, Org, Role, User
 
 #: In a staged row: no value, and what stands between the parts of a list. White space to Python, so no field holds it.
 NULL, BETWEEN = "\x1f", "\x1e"
 #: Starting a process takes a second; reading so many bytes does too.
 BYTES_WORTH_A_PROCESS = 20_000_000
 MOST_PROCESSES = 4
+#: Whoever is at the other end of a pipe is no more.
+GONE = (BrokenPipeError, ConnectionResetError, EOFError)
 
 
 class Export(NamedTuple):
-    """What is to be read, and what it takes to make rows of it. ``today`` is the day it is in Taiwan."""
+    """What is to be read, and what it takes to make rows of it.
+
+    ``today`` is the day it is in Taiwan; ``known`` are the fingerprints of each file's records as they are kept.
+    """
 
     path: Path
     modes: dict[str, Mode]
     today: date
     hashes: HashKeys
     store: SealingKeys
+    known: dict[str, bytes]
 
     def read(self, file: File) -> bool:
         """Whether there is anything to read of a file."""
@@ -48,11 +55,12 @@ class Export(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Rows of a file for its staging table, those of its bad lines, and how many records they are made from."""
+    """Rows of a file for its staging table, of its bad lines and of known records, and how many records that are."""
 
     file: str
     rows: bytes
     problems: bytes
+    known: bytes
     records: int
 
 
@@ -81,47 +89,50 @@ def reading(export: Export) -> Iterator[Iterator[Chunk]]:
 
 
 @contextmanager
-def _processes(export: Export, count: int) -> Iterator[list[Pipe]]:
+def _processes(export: Export, count: int) -> Iterator[list[Connection]]:
     """Processes that each read a share, and the pipes on which it comes; they end with the block."""
-    # A fork would take along the threads' locks and the database's sockets.
-    context = multiprocessing.get_context("spawn")
     workers, pipes = [], []
     try:
-        for part in range(count):
-            ours, theirs = context.Pipe(duplex=False)
-            worker = context.Process(target=_work, args=(theirs, export, part, count), daemon=True)
-            worker.start()
+        for _ in range(count):
+            ours, theirs = Pipe()
+            # Not multiprocessing's own start: that would import all of the service once more in each.
+            command = [sys.executable, "-m", "binding_service.roster.reader", str(theirs.fileno())]
+            workers.append(subprocess.Popen(command, pass_fds=[theirs.fileno()]))  # noqa: S603 - our own program
             theirs.close()
-            workers.append(worker)
             pipes.append(ours)
+        for part, pipe in enumerate(pipes):
+            # Of one that has ended already, the first receiving tells.
+            with suppress(*GONE):
+                pipe.send((export, part, count))
         yield pipes
     finally:
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.join()
+            worker.wait()
 
 
-def _work(pipe: Pipe, export: Export, part: int, parts: int) -> None:
+def read_share(pipe: Connection) -> None:
+    """In such a process: send the chunks of the share that comes first over the pipe."""
     try:
-        for file in oneroster.FILES:
-            if export.read(file):
-                for chunk in chunks(export, file, part=part, parts=parts):
-                    pipe.send(chunk)
-                pipe.send(_End(file.name))
+        export, part, parts = pipe.recv()
+        for file in filter(export.read, oneroster.FILES):
+            for chunk in chunks(export, file, part=part, parts=parts):
+                pipe.send(chunk)
+            pipe.send(_End(file.name))
     except UnreadableRosterError as error:
         pipe.send(_Fault(str(error), ""))
-    except BrokenPipeError:
+    except GONE:
         pass  # Who asked is gone.
     except Exception as fault:  # noqa: BLE001 - told by its kind; its text may quote a row
         pipe.send(_Fault("", type(fault).__name__))
 
 
-def _merged(export: Export, pipes: list[Pipe]) -> Iterator[Chunk]:
+def _merged(export: Export, pipes: list[Connection]) -> Iterator[Chunk]:
     for file in filter(export.read, oneroster.FILES):
         open_pipes = list(pipes)
         while open_pipes:
-            for pipe in cast("list[Pipe]", wait(open_pipes)):
+            for pipe in cast("list[Connection]", wait(open_pipes)):
                 message = _receive(pipe)
                 if isinstance(message, _End):
                     assert message.file == file.name  # noqa: S101 - every process takes the files in the same order
@@ -130,10 +141,10 @@ def _merged(export: Export, pipes: list[Pipe]) -> Iterator[Chunk]:
                     yield message
 
 
-def _receive(pipe: Pipe) -> Chunk | _End:
+def _receive(pipe: Connection) -> Chunk | _End:
     try:
         message: Chunk | _End | _Fault = pipe.recv()
-    except EOFError:
+    except GONE:
         message = _Fault("", "a process that reads was ended")
     if isinstance(message, _Fault):
         if message.unreadable:
@@ -144,34 +155,68 @@ def _receive(pipe: Pipe) -> Chunk | _End:
 
 def chunks(export: Export, file: File, *, part: int = 0, parts: int = 1) -> Iterator[Chunk]:
     """The rows of one file, or of one share of it."""
-    mode = export.modes[file.name]
-    make = _maker(export, file)
-    rows: list[str] = []
-    problems: list[str] = []
-    records = 0
-    for line in oneroster.lines(export.path, file.name, part=part, parts=parts):
-        records += 1
+    rows = _Rows(export, file)
+    for block in oneroster.blocks(export.path, file.name, part=part, parts=parts, begin=rows.begin):
+        for line in block:
+            rows.add(line)
+        yield rows.take()
+
+
+class _Rows:
+    """Gathers the rows of one file until they are taken as a chunk."""
+
+    def __init__(self, export: Export, file: File) -> None:
+        self._file = file
+        self._mode = export.modes[file.name]
+        self._make = _maker(export, file)
+        self._fingerprints = Fingerprints(export.hashes, file.name, self._mode, export.known.get(file.name, b""))
+        self._none = [NULL] * len(COLUMNS[file.table])
+        self._rows: list[str] = []
+        self._problems: list[str] = []
+        self._known: list[str] = []
+        self.records = 0
+
+    def begin(self, header: str) -> IsKnown:
+        """Take the file's header."""
+        self._fingerprints.begin(header)
+        return self._is_known if self._fingerprints else _is_new
+
+    def _is_known(self, number: int, text: str) -> bool:
+        fingerprint = self._fingerprints.of(text)
+        if not self._fingerprints.know(fingerprint):
+            return False
+        self._known.append(f"{number}\t{fingerprint}\n")
+        self.records += 1
+        return True
+
+    def add(self, line: Line) -> None:
+        """Make the row of a record that is not known."""
+        self.records += 1
         try:
-            record = oneroster.read(file, line, mode)
-            modified = oneroster.modified_at(line, mode) or NULL
+            record = oneroster.read(self._file, line, self._mode)
+            modified = oneroster.modified_at(line, self._mode) or NULL
         except oneroster.BadFieldError as bad:
-            problems.append(_row(_problem(file, line, bad)))
-        else:
-            if isinstance(record, oneroster.Gone):
-                rows.append(_row([str(record.line), record.id, modified, "t", *[NULL] * len(COLUMNS[file.table])]))
-            elif record is not None:
-                id_, facts = make(record)
-                rows.append(_row([str(record.line), id_, modified, "f", *facts]))
-        if records % oneroster.BLOCK_LINES == 0:
-            yield _chunk(file, rows, problems, oneroster.BLOCK_LINES)
-    yield _chunk(file, rows, problems, records % oneroster.BLOCK_LINES)
+            self._problems.append(_row(_problem(self._file, line, bad)))
+            return
+        if isinstance(record, oneroster.Gone):
+            self._rows.append(_row([str(record.line), record.id, modified, "t", NULL, *self._none]))
+        elif record is not None:
+            id_, facts = self._make(record)
+            fingerprint = str(self._fingerprints.of(line.text))
+            self._rows.append(_row([str(record.line), id_, modified, "f", fingerprint, *facts]))
+
+    def take(self) -> Chunk:
+        """What was gathered; then begin anew."""
+        rows, problems, known = ("".join(gathered).encode() for gathered in (self._rows, self._problems, self._known))
+        chunk = Chunk(self._file.name, rows, problems, known, self.records)
+        for gathered in (self._rows, self._problems, self._known):
+            gathered.clear()
+        self.records = 0
+        return chunk
 
 
-def _chunk(file: File, rows: list[str], problems: list[str], records: int) -> Chunk:
-    chunk = Chunk(file.name, "".join(rows).encode(), "".join(problems).encode(), records)
-    rows.clear()
-    problems.clear()
-    return chunk
+def _is_new(_number: int, _text: str) -> bool:
+    return False
 
 
 def _row(fields: list[str]) -> str:
@@ -206,7 +251,6 @@ COLUMNS = {
         "id_problem",
         "agents",
         *guardians.KeptGuardian._fields,
-        "person_hash",
         "person_sealed",
     ),
     "roles": ("user_id", "org_id", "kind", "main", "ends"),
@@ -217,7 +261,9 @@ COLUMNS = {
 def _maker(export: Export, file: File) -> Callable[[Any], tuple[str, list[str]]]:
     """What makes the id and the facts of a record."""
     if file.table == "users":
-        return partial(_user_facts, export, guardian_ids(export))
+        # Read when the first user is new: most nights nobody is.
+        ids = cache(partial(guardian_ids, export))
+        return lambda user: _user_facts(export, ids(), user)
     return _MAKERS[file.table]
 
 
@@ -227,7 +273,7 @@ def guardian_ids(export: Export) -> set[str]:
         return set()
     return {
         " ".join(line.fields.get("userSourcedId", "").split())
-        for line in oneroster.lines(export.path, "roles.csv", words=oneroster.GUARDIAN_ROLES)
+        for line in oneroster.lines(export.path, "roles.csv", oneroster.GUARDIAN_ROLES)
         if line.fields.get("role", "").strip() in oneroster.GUARDIAN_ROLES
     }
 
@@ -269,7 +315,7 @@ def _user_facts(export: Export, guardian_ids: set[str], user: User) -> tuple[str
         user.national_id_problem,
         BETWEEN.join(user.agents),
         *(guardian_facts(export, user.id, person) if is_guardian else NO_GUARDIAN),
-        *(person.sealed(export, user.id) if is_guardian or user.sms or user.phone else (NULL, NULL)),
+        person.sealed(export, user.id) if is_guardian or user.sms or user.phone else NULL,
     ]
 
 
@@ -281,10 +327,9 @@ class Person(NamedTuple):
     sms: str = ""
     phone: str = ""
 
-    def sealed(self, export: Export, user_id: str) -> tuple[str, str]:
-        """Its keyed hash, and itself."""
-        text = json.dumps(self, ensure_ascii=False)
-        return export.hashes.digest("roster-person", text), export.store.seal(text, person_place(user_id))
+    def sealed(self, export: Export, user_id: str) -> str:
+        """As it is kept."""
+        return export.store.seal(json.dumps(self, ensure_ascii=False), person_place(user_id))
 
     @classmethod
     def unsealed(cls, export: Export, user_id: str, sealed: str) -> Person:

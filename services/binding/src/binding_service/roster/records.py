@@ -6,10 +6,12 @@ then it keeps the whole. Statements over whole tables, as in storage.
 
 from __future__ import annotations
 
+import sys
+from array import array
 from typing import TYPE_CHECKING
 
 from binding_service.roster.reading import COLUMNS
-from binding_service.roster.storage import Check, execute, reject
+from binding_service.roster.storage import STATEMENT_SECONDS, Check, execute, reject
 
 if TYPE_CHECKING:
     from binding_service.roster.oneroster import File, Mode
@@ -24,19 +26,45 @@ async def has_any(connection: Connection, file: File) -> bool:
     return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM roster_{file.table})"))  # noqa: S608 - a constant
 
 
+async def fingerprints(connection: Connection, file: File) -> bytes:
+    """Those of the kept records, 8 bytes each, in order, in this machine's order of bytes."""
+    packed: bytes | None = await connection.fetchval(
+        f"SELECT string_agg(int8send(fingerprint), '' ORDER BY fingerprint) FROM roster_{file.table}",  # noqa: S608 - a constant
+        timeout=STATEMENT_SECONDS,
+    )
+    numbers = array("q", packed or b"")
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+async def recall(connection: Connection, file: File) -> None:
+    """Stage what is kept of the lines that are known."""
+    names = ", ".join(("id", "modified", "gone", "fingerprint", *COLUMNS[file.table]))
+    await execute(
+        connection,
+        f"""
+        INSERT INTO staged_{file.table} (line, known, {names})
+        SELECT known.line, true, {", ".join(f"kept.{name}" for name in names.split(", "))}
+        FROM staged_known AS known JOIN roster_{file.table} AS kept ON kept.fingerprint = known.fingerprint;
+        TRUNCATE staged_known
+        """,  # noqa: S608 - put together from constants
+    )
+
+
 async def complete(connection: Connection, file: File, mode: Mode) -> int:
     """Make the staged table the whole of a file; how many lines were passed over as older than what is known."""
     if mode == "bulk":
         await reject(connection, _repeated(file))
         return 0
     passed = await _drop_old(connection, file) if mode == "delta" else 0
-    names = ", ".join(("id", "modified", "gone", *COLUMNS[file.table]))
+    names = ", ".join(("id", "modified", "gone", "fingerprint", *COLUMNS[file.table]))
     # Lines of an earlier file have no number here; a negative one tells them apart.
     await execute(
         connection,
         f"""
-        INSERT INTO staged_{file.table} (line, {names})
-        SELECT -row_number() OVER (), {names} FROM roster_{file.table} AS kept
+        INSERT INTO staged_{file.table} (line, known, {names})
+        SELECT -row_number() OVER (), true, {names} FROM roster_{file.table} AS kept
         WHERE NOT gone AND NOT EXISTS (SELECT FROM staged_{file.table} AS here WHERE here.id = kept.id)
         """,  # noqa: S608 - put together from constants
     )
@@ -88,8 +116,9 @@ async def keep(connection: Connection, file: File, mode: Mode) -> None:
         CREATE TEMPORARY TABLE kept_{file.table} ON COMMIT DROP AS
             SELECT here.line, here.id, greatest(here.modified, kept.modified) AS modified
             FROM staged_{file.table} AS here LEFT JOIN roster_{file.table} AS kept ON kept.id = here.id
-            WHERE kept.id IS NULL OR here.modified > coalesce(kept.modified, '-infinity')
-                OR ({here}) IS DISTINCT FROM ({kept})
+            WHERE NOT here.known AND (kept.id IS NULL OR here.modified > coalesce(kept.modified, '-infinity')
+                OR here.fingerprint IS DISTINCT FROM kept.fingerprint OR ({here}) IS DISTINCT FROM ({kept}));
+        ANALYZE kept_{file.table}
         """,  # noqa: S608 - put together from constants
     )
     if mode == "bulk":
@@ -101,8 +130,8 @@ async def keep(connection: Connection, file: File, mode: Mode) -> None:
     await execute(
         connection,
         f"""
-        INSERT INTO roster_{file.table} (id, modified, gone, {", ".join(facts)})
-        SELECT here.id, change.modified, here.gone, {", ".join(f"here.{name}" for name in facts)}
+        INSERT INTO roster_{file.table} (id, modified, gone, fingerprint, {", ".join(facts)})
+        SELECT here.id, change.modified, here.gone, here.fingerprint, {", ".join(f"here.{name}" for name in facts)}
         FROM staged_{file.table} AS here JOIN kept_{file.table} AS change ON change.line = here.line
         """,  # noqa: S608 - the same
     )
@@ -115,7 +144,7 @@ async def _let_go(connection: Connection, file: File) -> None:
         AND NOT EXISTS (SELECT FROM staged_problems AS bad
             WHERE bad.file = $1 AND bad.is_unread AND (bad.record = kept.id OR bad.record IS NULL))
     """  # noqa: S608 - put together from constants
-    empty = ", ".join(f"{name} = NULL" for name in COLUMNS[file.table])
+    empty = ", ".join(f"{name} = NULL" for name in ("fingerprint", *COLUMNS[file.table]))
     for change in (
         f"UPDATE roster_{file.table} AS kept SET gone = true, {empty} WHERE modified IS NOT NULL AND {missing}",  # noqa: S608 - the same
         f"DELETE FROM roster_{file.table} AS kept WHERE modified IS NULL AND {missing}",  # noqa: S608 - the same
