@@ -11,6 +11,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 SERVICES = ("otp", "binding", "review", "notify")
 
 
+def user() -> str:
+    """Whoever the system says that we are; in a container it may not know."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
 class Settings(BaseSettings):
     """Where everything is, and who the operator is there."""
 
@@ -49,7 +57,7 @@ class Settings(BaseSettings):
     review_url: str = Field(default="http://localhost:8003", description="Where review answers /health/ready.")
     notify_url: str = Field(default="http://localhost:8004", description="Where notify answers /health/ready.")
     operator: str = Field(
-        default_factory=getpass.getuser, max_length=100, description="Who is noted with what is done; else the user."
+        default_factory=user, max_length=100, description="Who is noted with what is done. Not set: the system's user."
     )
     outbox_seconds: int = Field(
         default=60, ge=1, description="An event that has waited longer in an outbox is wrong, for status."

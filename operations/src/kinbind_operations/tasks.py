@@ -17,14 +17,13 @@ from shared.operations import LEASE_SECONDS, REPLAYABLE
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from kinbind_operations.settings import Settings
 
 LOOK_SECONDS = 0.3
 #: A running service takes a task within some seconds, and says that it is at it; a dead one's is taken by another.
 PATIENCE_SECONDS = 2 * LEASE_SECONDS
-#: Who has keys under which something lies at rest.
-WITH_KEYS = SERVICES
 
 
 async def done(
@@ -134,38 +133,48 @@ def configure_keys(parser: ArgumentParser) -> None:
         " It can be stopped and run again at any moment; services go on meanwhile.",
     )
     for each in (status, rotating):
-        each.add_argument("--service", choices=WITH_KEYS, help="of this service only")
+        each.add_argument("--service", choices=SERVICES, help="of this service only")
 
 
 async def run_keys(settings: Settings, arguments: Namespace) -> int:
-    """Do it; the exit code: 1 where something lies under another key than the first one."""
-    services = [arguments.service] if arguments.service else list(WITH_KEYS)
-    if arguments.action == "rotate":
+    """Do it; the exit code: 1 where something lies under a former key that a rotation makes anew."""
+    services = [arguments.service] if arguments.service else list(SERVICES)
+    is_rotating = arguments.action == "rotate"
+    if is_rotating:
         await tables.note(settings, "keys rotate", reason=", ".join(services))
-    kind = "keys-reseal" if arguments.action == "rotate" else "keys-status"
+    kind = "keys-reseal" if is_rotating else "keys-status"
     told = {service: (await done(settings, service, kind))["settings"] for service in services}
-    if getattr(arguments, "json", False):
+    found = {setting: of_setting for of_service in told.values() for setting, of_setting in of_service.items()}
+    if not is_rotating and arguments.json:
         say(as_json(told))
-    old = [line for of_service in told.values() for line in _lines(of_service, quiet=getattr(arguments, "json", False))]
-    if not old:
-        if not getattr(arguments, "json", False):
-            say("everything is under the first key of its setting: others may leave it, the audit log's excepted")
-        return 0
-    warn(f"under another key: {', '.join(old)}")
-    return 1
+    else:
+        say("\n".join(_lines(found)))
+    return _judge(found)
 
 
-def _lines(told: dict[str, Any], *, quiet: bool) -> list[str]:
-    """Say what lies under which key; the columns in which something is not under the present one."""
-    old = []
-    for setting, of_setting in told.items():
-        for column, by_key in of_setting["columns"].items():
-            if not quiet:
-                counts = ", ".join(f"{count} under {key_id}" for key_id, count in by_key.items()) or "none"
-                say(f"{setting} (now {of_setting['current']})  {column}: {counts}")
-            if set(by_key) - {of_setting["current"]}:
-                old.append(column)
-    return old
+def _lines(found: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """What lies under which key, a line a column."""
+    for setting, told in found.items():
+        for column, by_key in told["columns"].items():
+            counts = ", ".join(f"{count} under {key_id}" for key_id, count in by_key.items()) or "none"
+            yield f"{setting} (now {told['current']})  {column}: {counts}"
+
+
+def _judge(found: dict[str, dict[str, Any]]) -> int:
+    """Say which former keys are still needed; the exit code."""
+    old: list[str] = []
+    passing: list[str] = []
+    for told in found.values():
+        for column, by_key in told["columns"].items():
+            if set(by_key) - {told["current"]}:
+                (passing if column in told["passing"] else old).append(column)
+    if old:
+        warn(f"under a former key: {', '.join(old)}; next: kinbind keys rotate")
+    if passing:
+        warn(f"under a former key until it expires or the roster is imported whole: {', '.join(passing)}")
+    if not old and not passing:
+        warn("nothing is under a former key: it may leave its setting, but for the audit log's")
+    return 1 if old else 0
 
 
 # --- kinbind audit ---

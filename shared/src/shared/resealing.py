@@ -11,7 +11,7 @@ A hash is made anew where its plain value can be unsealed. Hashes of what nobody
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import asyncpg
 import structlog
@@ -121,15 +121,22 @@ def current_key(keys: SealingKeys | HashKeys) -> str:
     return made.partition(".")[0]
 
 
-async def key_counts(database: Database, columns: Sequence[Column]) -> dict[str, dict[str, object]]:
-    """How many values are under which key: ``{setting: {"current": key id, "columns": {name: {key id: count}}}}``."""
-    told: dict[str, dict[str, object]] = {}
+async def key_counts(database: Database, columns: Sequence[Column]) -> dict[str, dict[str, Any]]:
+    """How many values are under which key: ``{setting: {"current": key id, "columns": {name: {key id: count}}}}``.
+
+    ``passing`` beside them names the columns that nothing here makes anew.
+    """
+    told: dict[str, dict[str, Any]] = {}
+    passing = {(column.table, column.column) for column in columns if isinstance(column, Counted)}
     async with database.connection() as connection:
         for column in _all(columns):
-            of_setting = told.setdefault(column.setting, {"current": current_key(column.keys), "columns": {}})
-            counted = of_setting["columns"]
-            assert isinstance(counted, dict)  # noqa: S101 - made above
-            counted[f"{column.table}.{column.column}"] = await _count(connection, column.table, column.column)
+            of_setting = told.setdefault(
+                column.setting, {"current": current_key(column.keys), "columns": {}, "passing": []}
+            )
+            name = f"{column.table}.{column.column}"
+            of_setting["columns"][name] = await _count(connection, column.table, column.column)
+            if (column.table, column.column) in passing:
+                of_setting["passing"].append(name)
     return told
 
 
@@ -339,12 +346,10 @@ async def _try(connection: Connection, statement: str, rows: Sequence[tuple[str,
     return int(status.rpartition(" ")[2])
 
 
-def count_stale(counts: Mapping[str, Mapping[str, object]]) -> dict[str, int]:
+def count_stale(counts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     """Of what :func:`key_counts` told: how many values of each column are not under the present key."""
     stale: dict[str, int] = {}
     for of_setting in counts.values():
-        columns = of_setting["columns"]
-        assert isinstance(columns, dict)  # noqa: S101 - as key_counts makes it
-        for name, by_key in columns.items():
+        for name, by_key in of_setting["columns"].items():
             stale[name] = sum(count for key_id, count in by_key.items() if key_id != of_setting["current"])
     return {name: count for name, count in stale.items() if count}
