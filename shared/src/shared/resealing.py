@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from shared.database import Connection, Database
     from shared.sealing import HashKeys, SealingKeys
 
-BATCH = 500
+#: Rows of one transaction: each batch of a table without an index reads all of it, and each holds its rows meanwhile.
+BATCH = 2000
 STATEMENT_SECONDS = 600
 #: Any number: with the schema's, the advisory lock that lets one process reseal.
 LOCK = 5_402_781

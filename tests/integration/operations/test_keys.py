@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from argparse import ArgumentParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -24,11 +24,13 @@ from support.serving import eventually
 from support.town import CHEN, LI, PARENT_ID, TLS, WANG
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     import asyncpg
 
     from binding_service.context import Keys
+    from shared.database import Connection
+    from shared.resealing import Column
     from support.databases import Databases
     from support.operator import Operator
     from support.town import Town
@@ -189,6 +191,30 @@ async def test_what_no_key_opens_is_left_and_counted(here: House, databases: Dat
     done = await reseal(database, columns, quiet)
     assert done["students.national_id_sealed"] == {"resealed": 2, "left_over": 1}
     assert count_stale(await key_counts(database, columns))["students.national_id_sealed"] == 1
+
+
+async def test_what_a_service_writes_meanwhile_is_not_written_over(
+    here: House, databases: Databases, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = keys_after(databases)
+    later = here.town.keys.store.seal(WANG.national_id, f"students:{LI.id}:national_id")
+    write = resealing._renew
+
+    async def write_late(connection: Connection, column: Column, found: Sequence[Any]) -> tuple[int, int]:
+        if column.name == "students.national_id_sealed":
+            await here.town.db.execute(
+                "UPDATE binding.students SET national_id_sealed = $1 WHERE id = $2", later, LI.id
+            )
+        return await write(connection, column, found)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(resealing, "_renew", write_late)
+    await reseal(database, make_columns(keys), quiet)
+    assert await here.town.value("SELECT national_id_sealed FROM binding.students WHERE id = $1", LI.id) == later
+    monkeypatch.setattr(resealing, "_renew", write)
+    await reseal(database, make_columns(keys), quiet)
+    sealed = await here.town.value("SELECT national_id_sealed FROM binding.students WHERE id = $1", LI.id)
+    assert sealed.startswith("k2.")
+    assert keys.store.unseal(sealed, f"students:{LI.id}:national_id") == WANG.national_id
 
 
 async def test_a_contact_that_has_both_hashes_already_does_not_stop_the_others(
