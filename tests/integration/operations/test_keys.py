@@ -201,7 +201,7 @@ async def test_what_a_service_writes_meanwhile_is_not_written_over(
     write = resealing._renew
 
     async def write_late(connection: Connection, column: Column, found: Sequence[Any]) -> tuple[int, int]:
-        if column.name == "students.national_id_sealed":
+        if found and column.name == "students.national_id_sealed":
             await here.town.db.execute(
                 "UPDATE binding.students SET national_id_sealed = $1 WHERE id = $2", later, LI.id
             )
