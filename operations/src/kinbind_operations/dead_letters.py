@@ -10,15 +10,15 @@ from kinbind_operations import tables
 from kinbind_operations.console import age, as_json, say, seconds_since, warn
 from kinbind_operations.errors import RefusedError
 from kinbind_operations.masking import masked_event, shown_id, shown_type
-from kinbind_operations.queues import DEAD, connected, dead_queues, holding, state_of
+from kinbind_operations.queues import DEAD, Held, connected, dead_queues, holding, state_of
 from shared.bus import DELIVERY_LIMIT, RETRIES_HEADER, RETRY_DELAYS_SECONDS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Awaitable, Callable
 
     from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
-    from kinbind_operations.queues import Held
     from kinbind_operations.settings import Settings
 
 
@@ -149,15 +149,9 @@ async def _show(_: Settings, connection: AbstractConnection, queues: list[str], 
 
 
 async def _replay(settings: Settings, connection: AbstractConnection, queues: list[str], arguments: Namespace) -> int:
-    count = 0
+    count = await _settle(settings, connection, queues, arguments, Held.send_back)
     for queue in queues:
         name = queue.removesuffix(DEAD)
-        async with holding(connection, queue) as held:
-            async for message in held.take():
-                if arguments.all or message.message_id == arguments.event_id:
-                    await _note(settings, "dead-letters replay", held, message, "")
-                    await held.send_back(message)
-                    count += 1
         if not (await state_of(connection, name)).consumers:
             warn(f"{name} has no consumer: what was sent there waits until its service runs again")
     say(f"{count} sent back")
@@ -165,24 +159,39 @@ async def _replay(settings: Settings, connection: AbstractConnection, queues: li
 
 
 async def _drop(settings: Settings, connection: AbstractConnection, queues: list[str], arguments: Namespace) -> int:
-    count = 0
-    for queue in queues:
-        async with holding(connection, queue) as held:
-            async for message in held.take():
-                if arguments.all or message.message_id == arguments.event_id:
-                    # Written down first: nothing is ever gone without a line.
-                    await _note(settings, "dead-letters drop", held, message, arguments.reason)
-                    await held.drop(message)
-                    count += 1
+    count = await _settle(settings, connection, queues, arguments, Held.drop)
     say(f"{count} dropped")
     return _found(count, arguments)
 
 
-async def _note(settings: Settings, act: str, held: Held, message: AbstractIncomingMessage, reason: str) -> None:
-    letter = _described(held, message)
-    await tables.note(
-        settings, act, queue=letter.queue, event_id=letter.event_id, event_type=letter.type, reason=reason
-    )
+async def _settle(
+    settings: Settings,
+    connection: AbstractConnection,
+    queues: list[str],
+    arguments: Namespace,
+    settle: Callable[[Held, AbstractIncomingMessage], Awaitable[None]],
+) -> int:
+    """Do it with those that are meant, each written down first: nothing is ever gone without a line. How many."""
+    count = 0
+    async with tables.schema_of(settings, "operations") as acts:
+        for queue in queues:
+            async with holding(connection, queue) as held:
+                async for message in held.take(once=arguments.action == "replay"):
+                    if not arguments.all and message.message_id != arguments.event_id:
+                        continue
+                    letter = _described(held, message)
+                    await tables.add_act(
+                        acts,
+                        settings.operator,
+                        f"dead-letters {arguments.action}",
+                        queue=letter.queue,
+                        event_id=letter.event_id,
+                        event_type=letter.type,
+                        reason=getattr(arguments, "reason", ""),
+                    )
+                    await settle(held, message)
+                    count += 1
+    return count
 
 
 def _found(count: int, arguments: Namespace) -> int:

@@ -114,16 +114,19 @@ class Held:
         self.queue = queue
         self._open: list[AbstractIncomingMessage] = []
 
-    async def take(self) -> AsyncIterator[AbstractIncomingMessage]:
-        """One after the other, as many as lay there at the beginning: what dies anew meanwhile is not among them."""
+    async def take(self, *, once: bool = False) -> AsyncIterator[AbstractIncomingMessage]:
+        """One after the other, to the end of the queue.
+
+        With ``once`` the second of one id is held and passed over: it may have been sent back, and have died again.
+        """
         found = await self._channel.get_queue(self.queue, ensure=False)
-        state = await self._channel.declare_queue(self.queue, passive=True)
-        for _ in range(state.declaration_result.message_count or 0):
-            message = await found.get(fail=False, timeout=TIMEOUT_SECONDS)
-            if message is None:
-                return
+        seen: set[str | bytes] = set()
+        while message := await found.get(fail=False, timeout=TIMEOUT_SECONDS):
             self._open.append(message)
-            yield message
+            key = message.message_id or message.body
+            if not once or key not in seen:
+                seen.add(key)
+                yield message
 
     async def send_back(self, message: AbstractIncomingMessage) -> None:
         """To the queue where it died, for another try. Raises RefusedError where that queue does not take it.
@@ -171,11 +174,14 @@ class Held:
 @asynccontextmanager
 async def holding(connection: AbstractConnection, queue: str) -> AsyncIterator[Held]:
     """The dead letters of ``queue`` for the time of the block; what is not settled in it goes back at its end."""
-    held = Held(await connection.channel(publisher_confirms=True, on_return_raises=True), queue)
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    held = Held(channel, queue)
     try:
         yield held
     finally:
         await held.put_back()
+        # Its answer says that all of that has arrived.
+        await channel.close()
 
 
 def _without_traces(message: AbstractIncomingMessage) -> HeadersType:

@@ -148,12 +148,24 @@ async def resealings(connection: Connection) -> list[asyncpg.Record]:
     return list(await connection.fetch("SELECT place, key_id, resealed, left_over, ended_at FROM resealings"))
 
 
-async def note(
-    settings: Settings, act: str, *, queue: str = "", event_id: str = "", event_type: str = "", reason: str = ""
-) -> None:
+async def note(settings: Settings, act: str, *, event_id: str = "", reason: str = "") -> None:
     """Write down for good what the operator does. Raises UnreachableError or RefusedError, and nothing is done then."""
     async with schema_of(settings, "operations") as connection:
-        await connection.execute(
-            "INSERT INTO acts (who, act, queue, event_id, event_type, reason) VALUES ($1, $2, $3, $4, $5, $6)",
-            *(settings.operator, act, queue, event_id, event_type, reason),
-        )
+        await add_act(connection, settings.operator, act, event_id=event_id, reason=reason)
+
+
+async def add_act(
+    connection: Connection,
+    who: str,
+    act: str,
+    *,
+    queue: str = "",
+    event_id: str = "",
+    event_type: str = "",
+    reason: str = "",
+) -> None:
+    """One more line of what operators did."""
+    await connection.execute(
+        "INSERT INTO acts (who, act, queue, event_id, event_type, reason) VALUES ($1, $2, $3, $4, $5, $6)",
+        *(who, act, queue, event_id, event_type, reason),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,11 @@ def configure_replay(parser: ArgumentParser) -> None:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"{text} is no time such as 2026-11-26T03:00:00+08:00"
+        raise ArgumentTypeError(msg) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -161,6 +161,7 @@ async def test_however_often_it_is_looked_at_a_dead_letter_stays(broker_url: str
     await die(broker_url, outside, event)
     async with connected(broker_url) as connection:
         for _ in range(3 * RENEWED_AFTER):
+            await lie_there(broker_url, DEAD, 1)
             async with holding(connection, DEAD) as held:
                 (message,) = [message async for message in held.take()]
                 assert int(str(message.headers.get("x-delivery-count", 0))) <= RENEWED_AFTER
