@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
+import io
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from shared.sealing import HashKeys, SealingKeys
 
 NO_CHOICES = Choices()
-SPOOLED_BYTES = 1_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -161,11 +160,8 @@ async def _refuse_parts_of_nothing(connection: Connection, export: Export) -> No
 
 async def _stage(connection: Connection, export: Export, tell: Tell) -> None:
     """COPY the files' good lines to their tables while they are read, then the bad ones."""
-    with (
-        reading(export) as chunks,
-        tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as problems,
-        tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as known,
-    ):
+    problems, known = io.BytesIO(), io.BytesIO()
+    with reading(export) as chunks:
         source = _Source(chunks, problems, known, tell)
         for file in filter(export.read, oneroster.FILES):
             columns = ("line", "id", "modified", "gone", "fingerprint", *COLUMNS[file.table])
@@ -178,7 +174,7 @@ async def _stage(connection: Connection, export: Export, tell: Tell) -> None:
 class _Source:
     """Hands the chunks of one file after the other to COPY; what is bad or known in them waits."""
 
-    def __init__(self, chunks: Iterator[Chunk], problems: IO[bytes], known: IO[bytes], tell: Tell) -> None:
+    def __init__(self, chunks: Iterator[Chunk], problems: io.BytesIO, known: io.BytesIO, tell: Tell) -> None:
         self._chunks = chunks
         self._problems = problems
         self._known = known
@@ -198,11 +194,9 @@ class _Source:
         self._next = chunk
 
 
-async def _taken_from(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """What was written to a file, which is empty then."""
-    file.seek(0)
-    while block := file.read(SPOOLED_BYTES):
-        yield block
+async def _taken_from(file: io.BytesIO) -> AsyncIterator[bytes]:
+    """What was written to a file in memory, which is empty then."""
+    yield file.getvalue()
     file.seek(0)
     file.truncate()
 
