@@ -19,6 +19,7 @@ import uvloop
 
 from shared import migrations
 from shared.logs import configure_logs
+from shared.operations import work_for_operators
 from shared.outbox import Relay
 from shared.purging import purge_for_ever
 from shared.settings import S, SettingsError, load
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from shared.bus import Bus
     from shared.database import Database
+    from shared.operations import Handlers
     from shared.purging import Purge
     from shared.settings import ServiceSettings
 
@@ -47,12 +49,13 @@ async def running(
     *workers: Callable[[], Coroutine[None, None, None]],
     purges: Sequence[Purge] = (),
     wakes: Wakes | None = None,
+    operations: Handlers | None = None,
 ) -> AsyncIterator[None]:
     """The service's background: consumers, the outbox relay, the ``purges`` of what expires and its own ``workers``.
 
     The HTTP side serves at once, and is ready when the broker and the database are. On the way out consumers stop
     first, then the relay empties what is due, then connections close. ``wakes`` are given where other parts of the
-    service are woken by commits too.
+    service are woken by commits too. ``operations`` are what operators may ask of it (shared.operations).
     """
     asyncio.get_running_loop().set_exception_handler(_log_stray_fault)
     await database.open()
@@ -62,6 +65,7 @@ async def running(
     relaying = [asyncio.create_task(wakes.run()), asyncio.create_task(relay.run())]
     working = [asyncio.create_task(work()) for work in workers]
     working.append(asyncio.create_task(purge_for_ever(database, purges)))
+    working.append(asyncio.create_task(work_for_operators(database, wakes, operations or {})))
     tasks = [consuming, *relaying, *working]
     for task in tasks:
         task.add_done_callback(_end_with)

@@ -19,6 +19,7 @@ from shared.sealing import HashKeys, SealingKeys
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 S = TypeVar("S", bound="ServiceSettings")
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
 class SettingsError(Exception):
@@ -81,7 +82,7 @@ class ServiceSettings(BaseSettings):
         return keys
 
 
-def load(settings: type[S]) -> S:
+def load(settings: type[AnySettings]) -> AnySettings:
     """The settings from the environment. Raises SettingsError that names each bad variable but never its value."""
     try:
         return settings()

@@ -32,6 +32,7 @@ from binding_service.roster import api as roster_api
 from binding_service.roster import tokens
 from binding_service.roster.importing import Roster
 from binding_service.roster.pushes import Pushes
+from binding_service.tasks import make_tasks
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.health import health_routes
@@ -75,10 +76,11 @@ def make_app(settings: Settings) -> FastAPI:
     consumers.subscribe(bus, binding)
     pushes = make_pushes(settings, database, binding.keys)
     purges = make_purges(settings, binding.keys)
+    tasks = make_tasks(settings, Roster(database, binding.keys), bus)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        async with running(database, bus, watching.run, pushes.run, purges=purges, wakes=wakes):
+        async with running(database, bus, watching.run, pushes.run, purges=purges, wakes=wakes, operations=tasks):
             yield {ON_STOP: watching.stop}
 
     app = FastAPI(

@@ -15,6 +15,7 @@ from notify_service.notices import Notices
 from notify_service.pages import mailbox_routes
 from notify_service.retention import make_purges
 from notify_service.smtp import Smtp
+from notify_service.tasks import make_tasks
 from notify_service.use_cases import Notify
 from shared.bus import Bus
 from shared.database import Database
@@ -56,7 +57,9 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(database, bus, delivery.run, purges=make_purges(settings)):
+        async with running(
+            database, bus, delivery.run, purges=make_purges(settings), operations=make_tasks(settings, database)
+        ):
             yield
 
     routes: list[BaseRoute] = [*health_routes("notify_service", database, bus)]

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from otp_service import consumers
 from otp_service.storage import EXPIRED
+from otp_service.tasks import make_tasks
 from otp_service.use_cases import Otp
 from shared.bus import Bus
 from shared.database import Database
@@ -42,7 +43,7 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(database, bus, purges=EXPIRED):
+        async with running(database, bus, purges=EXPIRED, operations=make_tasks(settings, database)):
             yield
 
     return Starlette(routes=health_routes("otp_service", database, bus), lifespan=lifespan)

@@ -16,6 +16,7 @@ from review_service.applications.live import make_watching
 from review_service.context import Review
 from review_service.reminders.use_cases import remind_for_ever
 from review_service.retention import make_purges
+from review_service.tasks import make_tasks
 from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
@@ -48,12 +49,12 @@ def make_app(settings: Settings) -> Starlette:
     watching = make_watching(review, wakes)
     consumers.subscribe(bus, review)
 
-    purges = make_purges(settings)
+    purges, tasks = make_purges(settings), make_tasks(review)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         workers = (partial(let_leave_for_ever, review, wakes), watching.run, partial(remind_for_ever, review))
-        async with running(review.database, bus, *workers, purges=purges, wakes=wakes):
+        async with running(review.database, bus, *workers, purges=purges, wakes=wakes, operations=tasks):
             yield {ON_STOP: watching.stop}
 
     app = Starlette(

@@ -200,6 +200,9 @@ async def open_session(
 ) -> str:
     """A new session for a proven contact or a signed-in account; its token. The one that the browser had ends."""
     session_token, session_id = new_token(), uuid4()
+    contact_hash, *former = binding.keys.hashes.digests("contact", contact)
+    if former:
+        await storage.follow_contact(connection, former, contact_hash)
     if browser.token:
         await storage.end_session_of(connection, token_hash(browser.token))
     await storage.open_session(
@@ -207,7 +210,7 @@ async def open_session(
         session_id,
         token_hash(session_token),
         channel,
-        binding.keys.hashes.digest("contact", contact),
+        contact_hash,
         binding.keys.store.seal(contact, f"sessions:{session_id}:contact"),
         timedelta(hours=binding.settings.session_hours),
         timedelta(minutes=binding.settings.session_idle_minutes),
