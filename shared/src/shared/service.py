@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from shared import migrations
+from shared import migrations, tracing
 from shared.logs import configure_logs
 from shared.outbox import Relay
 from shared.purging import purge_for_ever
@@ -136,7 +136,9 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
         values = load(settings)
         configure_logs(package.removesuffix("_service"), values.log_level)
         if arguments.command == "serve":
+            tracing.start(package.removesuffix("_service"))
             _serve(values, make_app(values))
+            tracing.stop()
             return 0
         if arguments.command == "migrate":
             return _migrate(package, values)

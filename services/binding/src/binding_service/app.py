@@ -26,6 +26,7 @@ from binding_service.errors import (
     ServiceAwayError,
     TooLargeError,
 )
+from binding_service.figures import FIGURES
 from binding_service.paper.form import PaperForm
 from binding_service.retention import make_purges
 from binding_service.roster import api as roster_api
@@ -34,6 +35,7 @@ from binding_service.roster.importing import Roster
 from binding_service.roster.pushes import Pushes
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
+from shared.exposition import Exposition
 from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.requests import Requester
@@ -75,10 +77,11 @@ def make_app(settings: Settings) -> FastAPI:
     consumers.subscribe(bus, binding)
     pushes = make_pushes(settings, database, binding.keys)
     purges = make_purges(settings, binding.keys)
+    workers = (watching.run, pushes.run, Exposition(settings, database, FIGURES).run)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        async with running(database, bus, watching.run, pushes.run, purges=purges, wakes=wakes):
+        async with running(database, bus, *workers, purges=purges, wakes=wakes):
             yield {ON_STOP: watching.stop}
 
     app = FastAPI(

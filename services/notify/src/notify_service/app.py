@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from notify_service import consumers
 from notify_service.delivery import Delivery
+from notify_service.figures import FIGURES
 from notify_service.mailbox import Mailbox
 from notify_service.notices import Notices
 from notify_service.pages import mailbox_routes
@@ -18,6 +19,7 @@ from notify_service.smtp import Smtp
 from notify_service.use_cases import Notify
 from shared.bus import Bus
 from shared.database import Database
+from shared.exposition import Exposition
 from shared.health import health_routes
 from shared.service import running
 from shared.web.middleware import RequestLog, SafetyHeaders
@@ -53,10 +55,11 @@ def make_app(settings: Settings) -> Starlette:
     )
     delivery = Delivery(notify, concurrency=settings.concurrency, patience_seconds=settings.shutdown_seconds)
     consumers.subscribe(bus, notify, delivery.wake)
+    exposition = Exposition(settings, database, FIGURES)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(database, bus, delivery.run, purges=make_purges(settings)):
+        async with running(database, bus, delivery.run, exposition.run, purges=make_purges(settings)):
             yield
 
     routes: list[BaseRoute] = [*health_routes("notify_service", database, bus)]

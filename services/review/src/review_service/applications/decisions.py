@@ -20,9 +20,11 @@ from review_service.errors import (
     NotFoundError,
     WithdrawnError,
 )
+from review_service.metrics import DECISION_WAIT
 from shared import outbox
 from shared.database import DATABASE_FAULTS
 from shared.events import DecisionMade, DecisionReason, UnbindingDecided
+from shared.observing import use_case
 from shared.sealing import UnsealError
 from shared.wakes import happens
 
@@ -56,6 +58,7 @@ class Done:
     has_left: bool
 
 
+@use_case
 async def decide(review: Review, teacher: Teacher, binding_id: UUID, outcome: Outcome, reason: str = "") -> UUID:
     """Decide on an application; the batch by which that can be undone. Binding is told later, and has the last word.
 
@@ -71,12 +74,14 @@ async def decide(review: Review, teacher: Teacher, binding_id: UUID, outcome: Ou
     return _explain(teacher, outcome, row)
 
 
+@use_case
 async def approve_all(review: Review, teacher: Teacher, binding_ids: Sequence[UUID]) -> tuple[UUID, int]:
     """Approve those of the applications that still wait for this teacher: their batch, and how many they are."""
     batch = uuid4()
     return batch, len(await _take(review, teacher, binding_ids, Outcome.APPROVE, "", batch))
 
 
+@use_case
 async def undo(review: Review, teacher: Teacher, batch: UUID) -> Sequence[UUID]:
     """Take back those of a batch of one's own decisions that have not left; they wait again."""
     async with review.database.transaction() as connection:
@@ -178,6 +183,9 @@ async def let_leave(review: Review) -> int:
             await outbox.record(connection, *told)
     if rows:
         review.database.committed.set()
+        for row in rows:
+            if events[row["id"]] is not None:
+                DECISION_WAIT.labels(row["decided_outcome"]).observe(row["waited_seconds"])
         log.info("decisions left", count=len(told))
     return len(rows)
 
@@ -197,6 +205,7 @@ def _decision_made(review: Review, row: asyncpg.Record) -> Event | None:
 # --- unbinding ---
 
 
+@use_case
 async def unbind(review: Review, teacher: Teacher, binding_id: UUID, reason: str) -> None:
     """End what is bound; binding applies it. Asked again it does nothing. Raises NotFoundError, NotBoundError."""
     sealed = review.store.seal(reason, place(binding_id, "revoked_reason"))

@@ -586,7 +586,8 @@ async def let_leave(connection: Connection, most: int) -> list[asyncpg.Record]:
             SELECT id FROM bindings
             WHERE left_at IS NULL AND decided_outcome IS NOT NULL AND state = 'waiting' AND leaves_at <= present()
             ORDER BY leaves_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-        RETURNING id, decided_outcome, decided_by, reason, submission_version
+        RETURNING id, decided_outcome, decided_by, reason, submission_version,
+            extract(epoch FROM present() - submitted_at)::float8 AS waited_seconds
         """,
         most,
     )
