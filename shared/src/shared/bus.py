@@ -40,7 +40,7 @@ from shared import tracing
 from shared.database import DATABASE_FAULTS
 from shared.events import HEARD_BY
 from shared.logs import start_correlation
-from shared.metrics import MESSAGES_DEAD_LETTERED, MESSAGES_REDELIVERED, MESSAGES_RETRIED, REGISTRY
+from shared.metrics import MESSAGES_DEAD_LETTERED, MESSAGES_REDELIVERED, MESSAGES_RETRIED, REGISTRY, expect_queue
 from shared.outbox import BrokerAwayError
 from shared.sealing import UnsealError
 
@@ -135,6 +135,7 @@ class Bus:
         """Decorator: the function gets each copy of ``event``. It must be idempotent (see shared.inbox)."""
         queue = event_queue(self.service, event)
         self._queues.append(queue)
+        expect_queue(queue.name)
         return self.broker.subscriber(
             queue, EVENTS_EXCHANGE, channel=self._consumer_channel(), ack_policy=AckPolicy.REJECT_ON_ERROR
         )

@@ -48,12 +48,15 @@ from shared.web.watching import Watching
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from fastapi.telemetry import TelemetryConfig
     from starlette.requests import Request
 
     from binding_service.logins.domain import Session
     from binding_service.settings import Settings
 
 API_PREFIX = "/api/"
+#: FastAPI's own would tell paths, queries and clients' addresses, and go on with a stranger's trace (shared.tracing).
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 STREAMS_RETRY_SECONDS = 60
 DESCRIPTION = """Everything that the parents' pages do, for front ends.
 
@@ -92,6 +95,7 @@ def make_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
         responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
     app.state.binding = binding

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from notify_service import consumers
+from notify_service import consumers, metrics
 from notify_service.delivery import Delivery
 from notify_service.figures import FIGURES
 from notify_service.mailbox import Mailbox
@@ -44,6 +44,7 @@ def make_app(settings: Settings) -> Starlette:
         graceful_timeout=settings.shutdown_seconds,
     )
     providers = make_providers(settings, database)
+    metrics.expect(providers)
     notify = Notify(
         database=database,
         notices=Notices(settings.public_url, settings.review_url),
