@@ -78,7 +78,11 @@ class Exposition(Collector):
         registry = CollectorRegistry(support_collectors_without_names=True)
         registry.register(REGISTRY)
         registry.register(self)
-        server, thread = start_http_server(self._port, self._host, registry)
+        try:
+            server, thread = start_http_server(self._port, self._host, registry)
+        except OSError as fault:
+            log.critical("metrics cannot be served", host=self._host, port=self._port, fault=fault.strerror)
+            raise
         log.info("metrics served", port=self._port)
         try:
             await asyncio.Event().wait()

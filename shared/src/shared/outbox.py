@@ -21,6 +21,7 @@ from shared.metrics import EVENTS_REFUSED, EVENTS_RELAYED
 from shared.wakes import happens
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     import asyncpg
@@ -52,10 +53,16 @@ class Publish(Protocol):
         """Publish and wait for the confirm."""
 
 
-async def record(connection: Connection, *events: Event) -> None:
-    """Write events in the transaction of what they tell. Raises ValueError for one that is too large to travel."""
-    trace = tracing.traceparent()
-    rows = [(event.id, event.type, event.model_dump_json(), event.correlationid, trace) for event in events]
+async def record(connection: Connection, *events: Event, traces: Sequence[str | None] | None = None) -> None:
+    """Write events in the transaction of what they tell. Raises ValueError for one that is too large to travel.
+
+    ``traces`` has a ``traceparent`` for each, where they do not belong to what runs now.
+    """
+    traces = [tracing.traceparent()] * len(events) if traces is None else traces
+    rows = [
+        (event.id, event.type, event.model_dump_json(), event.correlationid, trace)
+        for event, trace in zip(events, traces, strict=True)
+    ]
     if any(len(row[2].encode()) > MAX_EVENT_BYTES for row in rows):
         msg = f"an event is larger than {MAX_EVENT_BYTES} bytes"
         raise ValueError(msg)

@@ -30,16 +30,18 @@ def observed(
     ports = {service: free_port() for service in SERVICES}
     with ExitStack() as stack:
         collector = stack.enter_context(collecting())
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
-        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        for service, port in ports.items():
-            patch.setenv(f"{service}_METRICS_PORT".upper(), str(port))
         databases = stack.enter_context(fresh_databases(servers.postgres, template))
         servers.rabbitmq.make_vhost(vhost)
         stack.callback(servers.rabbitmq.drop_vhost, vhost)
         logs = tmp_path_factory.mktemp("logs")
-        running = stack.enter_context(running_stack(databases, servers.rabbitmq.of_vhost(vhost), logs, font_folders))
+        # For these processes alone: others that this session starts have ports of their own, or none.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+            patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+            for service, port in ports.items():
+                patch.setenv(f"{service}_METRICS_PORT".upper(), str(port))
+            broker_url = servers.rabbitmq.of_vhost(vhost)
+            running = stack.enter_context(running_stack(databases, broker_url, logs, font_folders))
         family = Family(running.roster.students[0])
         walker = Walker(running, family)
         with walker.http:

@@ -30,16 +30,22 @@ def delivery_of(observed: Observed, kind: str) -> Seen:
     return await_spans(found)[0]
 
 
+def way_to(observed: Observed, span: Seen) -> list[Seen]:
+    """The spans from which this one came, the first cause first, as far as they have been handed over."""
+    known = {each.id: each for each in observed.collector.trace(span.trace)}
+    way = [span]
+    while (cause := known.get(way[0].parent)) is not None:
+        way.insert(0, cause)
+    return way
+
+
 def test_one_trace_leads_from_the_parents_click_to_the_mail(observed: Observed) -> None:
     delivery = delivery_of(observed, "application_received")
     click = await_spans(lambda: observed.collector.named(SENDING, "kinbind-binding"))[0]
     assert (delivery.service, delivery.trace) == ("kinbind-notify", click.trace)
 
-    spans = {span.id: span for span in observed.collector.trace(click.trace)}
-    way = [delivery]
-    while way[-1].parent:
-        way.append(spans[way[-1].parent])
-    assert [span.name for span in reversed(way)] == [
+    wait_until(lambda: way_to(observed, delivery)[0] == click, within=20, what="the way between")
+    assert [span.name for span in way_to(observed, delivery)] == [
         SENDING,
         "applications.submit",
         "kinbind.events.kinbind.binding.application-submitted.v1 create",
@@ -57,6 +63,20 @@ def test_the_same_click_is_seen_at_the_teachers_side(observed: Observed) -> None
         ]
 
     assert await_spans(taken)[0].service == "kinbind-review"
+
+
+def test_one_trace_leads_from_the_teachers_click_by_way_of_binding_to_the_mail(observed: Observed) -> None:
+    delivery = delivery_of(observed, "account_opened")
+    click = await_spans(lambda: observed.collector.named("POST /applications/{id}/approve", "kinbind-review"))[0]
+    assert delivery.trace == click.trace
+
+    def processed() -> list[Seen]:
+        found = [span for span in observed.collector.trace(click.trace) if span.name.endswith(" process")]
+        services = {span.service for span in found}
+        return found if services == {"kinbind-binding", "kinbind-review", "kinbind-notify"} else []
+
+    conversation = {span.attributes["messaging.message.conversation_id"] for span in await_spans(processed)}
+    assert conversation == {click.attributes["kinbind.correlation_id"]}
 
 
 def test_a_question_to_otp_and_its_code_belong_to_the_click(observed: Observed) -> None:

@@ -21,9 +21,10 @@ from review_service.errors import (
     WithdrawnError,
 )
 from review_service.metrics import DECISION_WAIT
-from shared import outbox
+from shared import outbox, tracing
 from shared.database import DATABASE_FAULTS
 from shared.events import DecisionMade, DecisionReason, UnbindingDecided
+from shared.logs import correlation_id
 from shared.observing import use_case
 from shared.sealing import UnsealError
 from shared.wakes import happens
@@ -115,7 +116,15 @@ async def _take(
     async with review.database.transaction() as connection:
         await storage.hold_applications(connection, binding_ids)
         taken = await storage.take_decisions(
-            connection, teacher.id, binding_ids, outcome, reasons, batch=batch, undo=undo_for
+            connection,
+            teacher.id,
+            binding_ids,
+            outcome,
+            reasons,
+            batch=batch,
+            undo=undo_for,
+            cause=correlation_id(),
+            traceparent=tracing.traceparent(),
         )
         for binding_id in taken:
             await note(review, connection, teacher, f"application.{outcome}", binding_id)
@@ -176,16 +185,16 @@ async def let_leave(review: Review) -> int:
     """
     async with review.database.pool.acquire() as connection, connection.transaction():
         rows = await storage.let_leave(connection, AT_ONCE)
-        events = {row["id"]: _decision_made(review, row) for row in rows}
-        await storage.give_back(connection, [id_ for id_, event in events.items() if event is None])
-        told = [event for event in events.values() if event is not None]
+        events = [(row, _decision_made(review, row)) for row in rows]
+        await storage.give_back(connection, [row["id"] for row, event in events if event is None])
+        told = [(row, event) for row, event in events if event is not None]
         if told:
-            await outbox.record(connection, *told)
+            traces = [row["decision_traceparent"] for row, _ in told]
+            await outbox.record(connection, *(event for _, event in told), traces=traces)
     if rows:
         review.database.committed.set()
-        for row in rows:
-            if events[row["id"]] is not None:
-                DECISION_WAIT.labels(row["decided_outcome"]).observe(row["waited_seconds"])
+        for row, _ in told:
+            DECISION_WAIT.labels(row["decided_outcome"]).observe(row["waited_seconds"])
         log.info("decisions left", count=len(told))
     return len(rows)
 
@@ -199,6 +208,8 @@ def _decision_made(review: Review, row: asyncpg.Record) -> Event | None:
         return None
     facts = {"outcome": row["decided_outcome"], "decided_by": row["decided_by"], "version": row["submission_version"]}
     event = DecisionMade.of("review", row["id"], **facts)
+    if row["decision_cause"] is not None:
+        event = event.model_copy(update={"correlationid": row["decision_cause"]})
     return event.sealed(review.to_binding, for_binding=DecisionReason(reason=reason))
 
 
