@@ -80,6 +80,8 @@ async def running(
         await asyncio.gather(*tasks, return_exceptions=True)
         await bus.stop()
         await database.close()
+        # Here, because uvicorn ends the process by the signal that stopped it: nothing after it is reached.
+        await asyncio.to_thread(tracing.stop)
 
 
 def _end_with(task: asyncio.Task[None]) -> None:
@@ -138,7 +140,6 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
         if arguments.command == "serve":
             tracing.start(package.removesuffix("_service"))
             _serve(values, make_app(values))
-            tracing.stop()
             return 0
         if arguments.command == "migrate":
             return _migrate(package, values)

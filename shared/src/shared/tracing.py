@@ -14,6 +14,7 @@ may have put one. Paths, queries and addresses of clients are in none of them.
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 TRACEPARENT = "traceparent"
+STOP_SECONDS = 5
 #: What a span may say of itself: names, numbers and ids of ours.
 ATTRIBUTES = frozenset(
     {
@@ -90,9 +92,11 @@ def start(service: str) -> None:
 
 
 def stop() -> None:
-    """Hand over what was not yet."""
+    """Hand over what was not yet; a collector that is away does not hold up the stop for long."""
     if _provider is not None:
-        _provider.shutdown()
+        handing_over = threading.Thread(target=_provider.shutdown, daemon=True)
+        handing_over.start()
+        handing_over.join(STOP_SECONDS)
 
 
 def is_on() -> bool:
