@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local_stack import packages
-from local_stack.servers import StackError
+from support.prometheus import program
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "observability"
@@ -82,14 +80,7 @@ def test_metrics_are_fetched_where_the_services_serve_them_and_nowhere_published
 @pytest.fixture(scope="module")
 def promtool() -> str:
     """Prometheus' own checker, on the PATH or out of Debian's package."""
-    known = shutil.which("promtool") or str(ROOT / ".run" / "prometheus" / "usr" / "bin" / "promtool")
-    if not Path(known).exists():
-        (ROOT / ".run").mkdir(exist_ok=True)
-        try:
-            packages.unpack(ROOT / ".run" / "prometheus", "prometheus")
-        except (StackError, OSError) as fault:
-            pytest.skip(f"promtool cannot be had here: {fault}")
-    return known
+    return program("promtool")
 
 
 @pytest.mark.parametrize(

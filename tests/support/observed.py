@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from support.collector import Collector
     from support.stack import Stack
 
+#: Scrape configuration, alerts, dashboards.
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "observability"
 SERVICES = ("otp", "binding", "review", "notify")
 SOON = 20
 STRANGERS_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -2,21 +2,19 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.observed import SERVICES
+from support.observed import FOLDER, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.observed import Observed
 
-FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "observability"
 #: Metrics of RabbitMQ's plugin, as deps/rabbitmq_prometheus/metrics.md and metrics-detailed.md of rabbitmq-server name
 #: them; compared with what 3.10.8 exports.
 RABBITMQ = {
