@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_stack.processes import wait_until
-from shared.tracing import ATTRIBUTES
+from shared.span_export import ATTRIBUTES
 from support.observed import LOOKS_PERSONAL, STRANGERS_TRACE, personal
 
 if TYPE_CHECKING:
