@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.observed import Observed
 
 #: Metrics of RabbitMQ's plugin, as deps/rabbitmq_prometheus/metrics.md and metrics-detailed.md of rabbitmq-server name
-#: them; compared with what 3.10.8 exports.
+#: them; compared with what 3.10.8 and 4.0.5 export.
 RABBITMQ = {
     "rabbitmq_alarms_free_disk_space_watermark",
     "rabbitmq_alarms_memory_used_watermark",
