@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from shared import migrations
+from shared import migrations, tracing
 from shared.logs import configure_logs
 from shared.operations import work_for_operators
 from shared.outbox import Relay
@@ -84,6 +84,8 @@ async def running(
         await asyncio.gather(*tasks, return_exceptions=True)
         await bus.stop()
         await database.close()
+        # Here, because uvicorn ends the process by the signal that stopped it: nothing after it is reached.
+        await asyncio.to_thread(tracing.stop)
 
 
 def _end_with(task: asyncio.Task[None]) -> None:
@@ -140,6 +142,7 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
         values = load(settings)
         configure_logs(package.removesuffix("_service"), values.log_level)
         if arguments.command == "serve":
+            tracing.start(package.removesuffix("_service"))
             _serve(values, make_app(values))
             return 0
         if arguments.command == "migrate":

@@ -41,6 +41,10 @@ class ServiceSettings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
     port: int = Field(ge=0, le=65535, description="Port that the HTTP server listens on.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics are served on.")
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the metrics, which the public must not reach. 0: none."
+    )
     trusted_proxies: str = Field(
         default="127.0.0.1", description="Addresses, with commas, whose X-Forwarded-For and -Proto are believed."
     )

@@ -23,6 +23,7 @@ from binding_service.logins import acquaintance, storage
 from binding_service.logins.agents import browser_of, system_of
 from binding_service.logins.domain import Attempt, Browser, Session, digits_of, new_token, token_hash
 from shared.contacts import ContactError, parse_email, parse_mobile
+from shared.observing import use_case
 from shared.requests import (
     ISSUE_CODE,
     REDEEM_CODE,
@@ -63,6 +64,7 @@ def parse_contact(channel: Channel, typed: str) -> str:
         raise InvalidFieldsError({field: "bad_email" if channel == "email" else "bad_mobile"}) from None
 
 
+@use_case
 async def ask_code(
     binding: Binding,
     token: str | None,
@@ -146,6 +148,7 @@ async def attempt(binding: Binding, token: str | None) -> Attempt:
     return found
 
 
+@use_case
 async def redeem(
     binding: Binding, token: str | None, typed_code: str, request_id: UUID, browser: Browser
 ) -> tuple[str, Session]:
@@ -270,6 +273,7 @@ def _session(binding: Binding, row: asyncpg.Record) -> Session:
     )
 
 
+@use_case
 async def sign_out(binding: Binding, session: Session) -> None:
     """End the session, and the login attempt that it came from: its code can't be asked about again."""
     async with binding.database.transaction() as connection:
