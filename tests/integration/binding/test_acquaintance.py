@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from support.town import Town
 
 PHONE = "+886912345678"
+OTHER = "other@example.org"
 
 
 @pytest.fixture
@@ -59,6 +60,15 @@ async def test_a_stranger_uses_up_the_codes_and_the_owner_signs_in_by_code_all_t
     assert answer.status_code == 201, answer.text
     code = await town.code_for(MOTHER)
     assert (await town.call("POST", "/sessions", attempt=answer.json()["attempt"], code=code)).status_code == 201
+
+
+async def test_a_session_whose_key_was_taken_out_shows_nothing_and_its_owner_gets_a_code(town: Town) -> None:
+    await accounts.mother(town)
+    signed_in = await town.do("POST", "/account/sessions", login=MOTHER, password=PASSWORD)
+    assert await town.value(
+        "UPDATE binding.sessions SET contact_sealed = 'gone.' || split_part(contact_sealed, '.', 2) RETURNING true"
+    )
+    assert (await ask(town, OTHER, signed_in["token"])).status_code == 201
 
 
 async def test_the_pages_know_the_browser_by_its_cookie(town: Town) -> None:

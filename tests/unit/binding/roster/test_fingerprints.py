@@ -33,6 +33,12 @@ def test_it_is_another_one_where_the_record_may_say_something_else(other: dict[s
     assert make(**other).of(RECORD) != make().of(RECORD)  # type: ignore[arg-type] - one of them
 
 
+def test_the_keys_id_may_be_long():
+    made = Fingerprints(HashKeys({"a-key-of-november-2026-after-the-audit": b"h" * 32}), "orgs.csv", "bulk", b"")
+    made.begin(HEADER)
+    assert made.of(RECORD) == make().of(RECORD)
+
+
 def test_a_new_release_reads_everything_anew(monkeypatch: pytest.MonkeyPatch):
     before = make().of(RECORD)
     monkeypatch.setattr(fingerprints, "RELEASE", "another")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from binding_service.logins import storage
 from binding_service.logins.domain import token_hash
+from shared.sealing import UnsealError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -44,7 +45,11 @@ async def _by_session(binding: Binding, connection: Connection, contact: str, to
     row = await storage.session_ever(connection, token_hash(token)) if token else None
     if row is None:
         return False
-    proven = binding.keys.store.unseal(row["contact_sealed"], f"sessions:{row['id']}:contact")
+    try:
+        proven = binding.keys.store.unseal(row["contact_sealed"], f"sessions:{row['id']}:contact")
+    except UnsealError:
+        # Of a key that was taken out since: who cannot be recognised is a stranger, and gets a code as one.
+        return False
     return proven == contact or await _belong_together(binding, connection, contact, proven)
 
 

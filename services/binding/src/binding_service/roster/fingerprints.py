@@ -30,7 +30,8 @@ class Fingerprints:
 
     def begin(self, header: str) -> None:
         """Take the text of the file's header: the same line says something else under another one."""
-        key = self._hashes.digest("roster-record", RELEASE, *self._file, header)
+        # Without the key's id, which may be long: BLAKE2b takes 64 bytes.
+        _, _, key = self._hashes.digest("roster-record", RELEASE, *self._file, header).partition(".")
         self._begun = hashlib.blake2b(digest_size=BYTES, key=key.encode())
 
     def of(self, record: str) -> int:

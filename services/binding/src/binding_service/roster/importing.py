@@ -97,7 +97,8 @@ async def import_roster(
             if not await storage.lock_imports(connection):
                 raise ImportUnderWayError
             today = await storage.today(connection)
-            known = {file.name: await records.fingerprints(connection, file) for file in oneroster.FILES}
+            whole = [file for file in oneroster.FILES if modes[file.name] == "bulk"]
+            known = {file.name: await records.fingerprints(connection, file) for file in whole}
             export = Export(path, modes, today, roster.hashes, roster.store, known)
             revision = await storage.start_import(connection, pushed_by, push_id)
             report = await _import(roster, connection, export, choices, tell, revision)

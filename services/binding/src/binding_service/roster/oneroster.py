@@ -244,7 +244,7 @@ def lines(path: Path, name: str, words: Sequence[str] = ()) -> Iterator[Line]:
     def lacks_words(_: int, text: str) -> bool:
         return not any(word in text for word in words)
 
-    return chain.from_iterable(blocks(path, name, begin=lambda _: lacks_words if words else _nothing_is_known))
+    return chain.from_iterable(blocks(path, name, begin=lambda _: lacks_words if words else nothing_is_known))
 
 
 def blocks(
@@ -263,13 +263,14 @@ def blocks(
         reading = _blocks(text, name)
         first = next(reading, _Block(1, "", []))
         header = _header(name, first)
-        is_known = begin(first.text) if begin else _nothing_is_known
+        is_known = begin(first.text) if begin else nothing_is_known
         for number, block in enumerate(reading):
             if number % parts == part:
                 yield _records(name, header, block, is_known)
 
 
-def _nothing_is_known(_number: int, _text: str) -> bool:
+def nothing_is_known(_number: int, _text: str) -> bool:
+    """What takes every record."""
     return False
 
 
@@ -336,7 +337,7 @@ def _header(name: str, block: _Block) -> _Header:
 
 def _records(name: str, header: _Header, block: _Block, is_known: IsKnown) -> Iterator[Line]:
     is_clean = not _holds_nul(block.text) and _is_utf8(block.text)
-    for number, text, row in _rows(name, block, is_known if is_clean else _nothing_is_known):
+    for number, text, row in _rows(name, block, is_known if is_clean else nothing_is_known):
         if len(row) == header.width:
             fields = dict(zip(header.names, header.pick(row), strict=True))
             yield Line(number, fields, "" if is_clean else _problem("".join(row)), text)
@@ -349,7 +350,7 @@ def _records(name: str, header: _Header, block: _Block, is_known: IsKnown) -> It
             yield Line(number, fields, f"has {len(row)} fields where the header has {header.width}", text)
 
 
-def _rows(name: str, block: _Block, is_known: IsKnown = _nothing_is_known) -> Iterator[tuple[int, str, list[str]]]:
+def _rows(name: str, block: _Block, is_known: IsKnown = nothing_is_known) -> Iterator[tuple[int, str, list[str]]]:
     """The records of a block that are not known: the number of the first line, the text, the fields of each."""
     # Strict: a quote that is never closed would swallow the lines after it, and their rows would seem removed.
     number = block.first
@@ -520,7 +521,7 @@ def parse_enrollment(line: Line) -> Enrollment | None:
 
 def full_name(family: str, given: str) -> str:
     """A name as it is written: 王小明, but Panay Kusui where it is in Latin letters."""
-    return f"{given} {family}".strip() if any(map(_is_latin, f"{family}{given}")) else f"{family}{given}"
+    return f"{given} {family}".strip() if any(map(_is_latin, family + given)) else family + given
 
 
 @lru_cache(maxsize=10_000)

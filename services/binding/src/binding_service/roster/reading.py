@@ -39,7 +39,7 @@ GONE = (BrokenPipeError, ConnectionResetError, EOFError)
 class Export(NamedTuple):
     """What is to be read, and what it takes to make rows of it.
 
-    ``today`` is the day it is in Taiwan; ``known`` are the fingerprints of each file's records as they are kept.
+    ``today`` is the day it is in Taiwan; ``known`` are the fingerprints of whole files' records as they are kept.
     """
 
     path: Path
@@ -179,7 +179,7 @@ class _Rows:
     def begin(self, header: str) -> IsKnown:
         """Take the file's header."""
         self._fingerprints.begin(header)
-        return self._is_known if self._fingerprints else _is_new
+        return self._is_known if self._fingerprints else oneroster.nothing_is_known
 
     def _is_known(self, number: int, text: str) -> bool:
         fingerprint = self._fingerprints.of(text)
@@ -213,10 +213,6 @@ class _Rows:
             gathered.clear()
         self.records = 0
         return chunk
-
-
-def _is_new(_number: int, _text: str) -> bool:
-    return False
 
 
 def _row(fields: list[str]) -> str:
