@@ -1,6 +1,6 @@
 # The whole of it: make up. See README.md.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint contracts catalogues screenshots bench clean
+.PHONY: help up test lint contracts configuration catalogues licences sbom audit screenshots bench clean
 MAKEFLAGS += --no-print-directory
 
 # The certificates that the system trusts, where nothing else is said.
@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 PYTHON := .venv/bin/python
 # Tests run beside each other, each worker on servers of its own; most of their time they wait for those.
 WORKERS ?= 2
-SOURCES := $(wildcard pyproject.toml uv.lock shared/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
+SOURCES := $(wildcard pyproject.toml uv.lock shared/pyproject.toml services/*/pyproject.toml operations/pyproject.toml deploy/local/pyproject.toml)
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -34,6 +34,18 @@ lint: .venv/synced ## ruff, mypy and the rules of who imports whom
 
 contracts: .venv/synced ## write the schemas, AsyncAPI and OpenAPI documents anew
 	@exec $(PYTHON) tests/contract/documents.py
+
+configuration: .venv/synced ## write docs/configuration.md anew, from the settings classes
+	@exec $(PYTHON) tests/contract/configuration.py
+
+licences: .venv/synced ## write docs/licences.md anew, from what is installed
+	@exec $(PYTHON) tests/contract/supply.py licences
+
+sbom: .venv/synced ## write a CycloneDX document for each image to .run/sbom
+	@exec $(PYTHON) tests/contract/supply.py sbom
+
+audit: .venv/synced ## ask a vulnerability service (osv.dev, or AUDIT_URL) about all of uv.lock; 2: it could not be asked
+	@exec $(PYTHON) tests/contract/supply.py audit
 
 catalogues: .venv/synced ## bring the translations into step with the words, and compile them
 	@exec $(PYTHON) tests/contract/catalogues.py

@@ -13,3 +13,12 @@ SELECT format('CREATE SCHEMA %I AUTHORIZATION %I', :'service', :'service')
   WHERE NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = :'service') \gexec
 SQL
 done
+# The operator's command. Run again once the migrations are applied, so that the grants find their tables.
+if [ -n "${OPERATOR_PASSWORD:-}" ]; then
+  psql --quiet --set ON_ERROR_STOP=1 --set password="$OPERATOR_PASSWORD" <<'SQL'
+SELECT 'CREATE ROLE operator LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'operator') \gexec
+ALTER ROLE operator PASSWORD :'password';
+SELECT format('GRANT CONNECT ON DATABASE %I TO operator', current_database()) \gexec
+SQL
+  psql --quiet --set ON_ERROR_STOP=1 --file "$(dirname "$0")/operator.sql"
+fi

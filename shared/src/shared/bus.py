@@ -32,11 +32,15 @@ from faststream import BaseMiddleware
 from faststream.exceptions import AckMessage, NackMessage, RejectMessage
 from faststream.middlewares import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
+from faststream.rabbit.opentelemetry import RabbitTelemetryMiddleware
+from faststream.rabbit.prometheus import RabbitPrometheusMiddleware
 from faststream.rabbit.response import RabbitResponse
 
+from shared import tracing
 from shared.database import DATABASE_FAULTS
 from shared.events import HEARD_BY
 from shared.logs import start_correlation
+from shared.metrics import MESSAGES_DEAD_LETTERED, MESSAGES_REDELIVERED, MESSAGES_RETRIED, REGISTRY, expect_queue
 from shared.outbox import BrokerAwayError
 from shared.sealing import UnsealError
 
@@ -120,7 +124,7 @@ class Bus:
             default_channel=Channel(on_return_raises=True),
             graceful_timeout=graceful_timeout,
             reconnect_interval=RECONNECT_SECONDS,
-            middlewares=(Deliveries,),
+            middlewares=(*_observers(), Deliveries),
             decoder=_decode,
             logger=None,
             on_reconnected=[lambda _: self._ready.set()],
@@ -131,6 +135,7 @@ class Bus:
         """Decorator: the function gets each copy of ``event``. It must be idempotent (see shared.inbox)."""
         queue = event_queue(self.service, event)
         self._queues.append(queue)
+        expect_queue(queue.name)
         return self.broker.subscriber(
             queue, EVENTS_EXCHANGE, channel=self._consumer_channel(), ack_policy=AckPolicy.REJECT_ON_ERROR
         )
@@ -261,6 +266,12 @@ async def _decode(message: StreamMessage[Any]) -> Any:  # noqa: ANN401 - whateve
     return json.loads(message.body)
 
 
+def _observers() -> list[Any]:
+    """FastStream's own metrics and traces, around :class:`Deliveries`: they see what it decided, no fault's text."""
+    measuring = RabbitPrometheusMiddleware(registry=REGISTRY, app_name="kinbind", metrics_prefix="kinbind_bus")
+    return [measuring, RabbitTelemetryMiddleware()] if tracing.is_on() else [measuring]
+
+
 class Deliveries(BaseMiddleware):
     """What becomes of a message that a handler could not take, and the correlation id of the ones it could."""
 
@@ -270,6 +281,8 @@ class Deliveries(BaseMiddleware):
         """Answer every fault here: one that left this would be logged with its text, which may quote data."""
         queue: str = self.context.get_local("handler_").queue.name
         start_correlation(msg.headers.get(CAUSE_HEADER) or msg.correlation_id, message_id=msg.message_id, queue=queue)
+        if msg.raw_message.redelivered:
+            MESSAGES_REDELIVERED.labels(queue).inc()
         deadline = msg.headers.get(DEADLINE_HEADER)
         if deadline is not None and time.time() * 1000 > int(deadline):
             log.info("request dropped: nobody waits for its answer any more")
@@ -285,8 +298,10 @@ class Deliveries(BaseMiddleware):
                 "message not handled", fault=type(fault).__name__, again_in=delay, exc_info=not _is_foreseen(fault)
             )
             if delay is None:
+                MESSAGES_DEAD_LETTERED.labels(queue, "unreadable" if isinstance(fault, UNREADABLE) else "failed").inc()
                 raise RejectMessage(requeue=False) from None
             counts = not isinstance(fault, DATABASE_FAULTS)
+            MESSAGES_RETRIED.labels(queue, "fault" if counts else "database").inc()
             try:
                 async with asyncio.timeout(SEND_BACK_TIMEOUT_SECONDS):
                     await self._send_back(msg, queue, delay, counts=counts)

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from shared import tracing
 from shared.database import DATABASE_FAULTS
 from shared.events import MAX_EVENT_BYTES
+from shared.metrics import EVENTS_REFUSED, EVENTS_RELAYED
 from shared.wakes import happens
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     import asyncpg
@@ -50,15 +53,22 @@ class Publish(Protocol):
         """Publish and wait for the confirm."""
 
 
-async def record(connection: Connection, *events: Event) -> None:
-    """Write events in the transaction of what they tell. Raises ValueError for one that is too large to travel."""
-    rows = [(event.id, event.type, event.model_dump_json(), event.correlationid) for event in events]
+async def record(connection: Connection, *events: Event, traces: Sequence[str | None] | None = None) -> None:
+    """Write events in the transaction of what they tell. Raises ValueError for one that is too large to travel.
+
+    ``traces`` has a ``traceparent`` for each, where they do not belong to what runs now.
+    """
+    traces = [tracing.traceparent()] * len(events) if traces is None else traces
+    rows = [
+        (event.id, event.type, event.model_dump_json(), event.correlationid, trace)
+        for event, trace in zip(events, traces, strict=True)
+    ]
     if any(len(row[2].encode()) > MAX_EVENT_BYTES for row in rows):
         msg = f"an event is larger than {MAX_EVENT_BYTES} bytes"
         raise ValueError(msg)
     await connection.execute(
-        "INSERT INTO outbox (id, type, body, correlation_id)"
-        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])",
+        "INSERT INTO outbox (id, type, body, correlation_id, traceparent)"
+        " SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])",
         *map(list, zip(*rows, strict=True)),
     )
 
@@ -111,7 +121,7 @@ class Relay:
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(
-                "SELECT id, type, body, correlation_id FROM outbox WHERE due_at <= now()"
+                "SELECT id, type, body, correlation_id, traceparent FROM outbox WHERE due_at <= now()"
                 " ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED",
                 BATCH,
             )
@@ -121,12 +131,18 @@ class Relay:
             done = [row["id"] for row, result in zip(rows, results, strict=True) if result is None]
             if done:
                 await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", done)
+            for row, result in zip(rows, results, strict=True):
+                if result is None:
+                    EVENTS_RELAYED.labels(row["type"]).inc()
             away = [result for result in results if isinstance(result, BrokerAwayError | asyncio.CancelledError)]
             refused = {
                 row["id"]: type(result).__name__
                 for row, result in zip(rows, results, strict=True)
                 if result is not None and result not in away
             }
+            for row in rows:
+                if row["id"] in refused:
+                    EVENTS_REFUSED.labels(row["type"]).inc()
             if refused:
                 await _postpone(connection, refused)
         if away:
@@ -134,10 +150,14 @@ class Relay:
         return len(rows)
 
     async def _publish_row(self, row: asyncpg.Record) -> None:
-        async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
-            await self._publish(
-                event_id=row["id"], type_=row["type"], body=row["body"].encode(), correlation_id=row["correlation_id"]
-            )
+        with tracing.continued(row["traceparent"]):
+            async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
+                await self._publish(
+                    event_id=row["id"],
+                    type_=row["type"],
+                    body=row["body"].encode(),
+                    correlation_id=row["correlation_id"],
+                )
 
 
 async def _postpone(connection: Connection, refused: dict[UUID, str]) -> None:

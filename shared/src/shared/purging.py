@@ -177,4 +177,5 @@ COMMON = (
     # The longest window is a day: none of these hits counts any more.
     expired("rate_limits", "coalesce(hits[cardinality(hits)], '-infinity') < present() - interval '1 day'"),
     expired("retention_reports", "began_at < present() - interval '400 days'"),
+    expired("operator_tasks", "asked_at < present() - interval '90 days'"),
 )

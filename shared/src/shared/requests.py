@@ -15,8 +15,10 @@ from uuid import UUID
 import structlog
 from aio_pika import Message
 from aio_pika.channel import Channel as PlainChannel
+from opentelemetry.trace import SpanKind
 from pydantic import AwareDatetime
 
+from shared import tracing
 from shared.bus import BROKER_FAULTS, CAUSE_HEADER, DEADLINE_HEADER, request_queue
 from shared.events import Channel, Language, Model, Sealed
 from shared.logs import correlation_id
@@ -53,10 +55,13 @@ class Requester:
         exchange_id = f"{request_id}/{time.monotonic_ns()}"
         future = self._waiting[exchange_id] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(self._timeout):
-                channel = await self._open_channel()
-                await channel.default_exchange.publish(self._message(exchange_id, request), request_queue(queue).name)
-                return answer.model_validate_json(await future)
+            with tracing.span(f"ask {queue}", SpanKind.CLIENT):
+                async with asyncio.timeout(self._timeout):
+                    channel = await self._open_channel()
+                    await channel.default_exchange.publish(
+                        self._message(exchange_id, request), request_queue(queue).name
+                    )
+                    return answer.model_validate_json(await future)
         except BROKER_FAULTS as fault:
             log.warning("no answer", queue=queue, fault=type(fault).__name__)
             raise NoAnswerError from fault
@@ -71,7 +76,11 @@ class Requester:
             correlation_id=exchange_id,
             reply_to=REPLY_TO,
             expiration=self._timeout,
-            headers={DEADLINE_HEADER: int((time.time() + self._timeout) * 1000), CAUSE_HEADER: correlation_id()},
+            headers={
+                DEADLINE_HEADER: int((time.time() + self._timeout) * 1000),
+                CAUSE_HEADER: correlation_id(),
+                **tracing.headers(),
+            },
         )
 
     async def _open_channel(self) -> AbstractChannel:

@@ -17,8 +17,9 @@ import structlog
 import uvicorn
 import uvloop
 
-from shared import migrations
+from shared import migrations, tracing
 from shared.logs import configure_logs
+from shared.operations import work_for_operators
 from shared.outbox import Relay
 from shared.purging import purge_for_ever
 from shared.settings import S, SettingsError, load
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from shared.bus import Bus
     from shared.database import Database
+    from shared.operations import Handlers
     from shared.purging import Purge
     from shared.settings import ServiceSettings
 
@@ -47,12 +49,13 @@ async def running(
     *workers: Callable[[], Coroutine[None, None, None]],
     purges: Sequence[Purge] = (),
     wakes: Wakes | None = None,
+    operations: Handlers | None = None,
 ) -> AsyncIterator[None]:
     """The service's background: consumers, the outbox relay, the ``purges`` of what expires and its own ``workers``.
 
     The HTTP side serves at once, and is ready when the broker and the database are. On the way out consumers stop
     first, then the relay empties what is due, then connections close. ``wakes`` are given where other parts of the
-    service are woken by commits too.
+    service are woken by commits too. ``operations`` are what operators may ask of it (shared.operations).
     """
     asyncio.get_running_loop().set_exception_handler(_log_stray_fault)
     await database.open()
@@ -62,6 +65,7 @@ async def running(
     relaying = [asyncio.create_task(wakes.run()), asyncio.create_task(relay.run())]
     working = [asyncio.create_task(work()) for work in workers]
     working.append(asyncio.create_task(purge_for_ever(database, purges)))
+    working.append(asyncio.create_task(work_for_operators(database, wakes, operations or {})))
     tasks = [consuming, *relaying, *working]
     for task in tasks:
         task.add_done_callback(_end_with)
@@ -80,6 +84,8 @@ async def running(
         await asyncio.gather(*tasks, return_exceptions=True)
         await bus.stop()
         await database.close()
+        # Here, because uvicorn ends the process by the signal that stopped it: nothing after it is reached.
+        await asyncio.to_thread(tracing.stop)
 
 
 def _end_with(task: asyncio.Task[None]) -> None:
@@ -136,6 +142,7 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
         values = load(settings)
         configure_logs(package.removesuffix("_service"), values.log_level)
         if arguments.command == "serve":
+            tracing.start(package.removesuffix("_service"))
             _serve(values, make_app(values))
             return 0
         if arguments.command == "migrate":

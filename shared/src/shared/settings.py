@@ -19,6 +19,7 @@ from shared.sealing import HashKeys, SealingKeys
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 S = TypeVar("S", bound="ServiceSettings")
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
 class SettingsError(Exception):
@@ -40,6 +41,10 @@ class ServiceSettings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
     port: int = Field(ge=0, le=65535, description="Port that the HTTP server listens on.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics are served on.")
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the metrics, which the public must not reach. 0: none."
+    )
     trusted_proxies: str = Field(
         default="127.0.0.1", description="Addresses, with commas, whose X-Forwarded-For and -Proto are believed."
     )
@@ -81,7 +86,7 @@ class ServiceSettings(BaseSettings):
         return keys
 
 
-def load(settings: type[S]) -> S:
+def load(settings: type[AnySettings]) -> AnySettings:
     """The settings from the environment. Raises SettingsError that names each bad variable but never its value."""
     try:
         return settings()

@@ -241,7 +241,7 @@ async def test_what_was_recorded_by_a_transaction_that_failed_leaves_later(
     await decisions.decide(review, as_teacher("T-1"), id_, Outcome.APPROVE)
     await clock.shift(AFTER)
 
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise ConnectionResetError
 
     with monkeypatch.context() as broken:

@@ -1,4 +1,4 @@
-"""``binding-service serve | migrate | roster | bindings | retention``."""
+"""``binding-service serve | migrate | roster | bindings | retention | keys``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from binding_service.context import make_keys
 from binding_service.retention import make_purges
 from binding_service.roster.commands import roster_command
 from binding_service.roster.importing import Roster
+from binding_service.sealed import make_columns
 from binding_service.settings import Settings
 from shared.database import Database
+from shared.keys import keys_command
 from shared.retention import retention_command
 from shared.service import run
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from binding_service.roster.domain import Choices
     from shared.purging import Purge
+    from shared.resealing import Column
 
 
 def main() -> int:
@@ -30,6 +33,7 @@ def main() -> int:
         roster_command(make_roster, choices),
         bindings_command(make_roster),
         retention_command(make_purges_of),
+        keys_command(make_columns_of),
     ]
     return run("binding_service", Settings, make_app, commands)
 
@@ -55,6 +59,11 @@ def make_roster(settings: Settings) -> Roster:
 def make_purges_of(settings: Settings) -> Sequence[Purge]:
     """What the purge works with. Raises SettingsError."""
     return make_purges(settings, make_keys(settings))
+
+
+def make_columns_of(settings: Settings) -> Sequence[Column]:
+    """What a change of keys goes through. Raises SettingsError."""
+    return make_columns(make_keys(settings))
 
 
 if __name__ == "__main__":

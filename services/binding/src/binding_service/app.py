@@ -26,14 +26,17 @@ from binding_service.errors import (
     ServiceAwayError,
     TooLargeError,
 )
+from binding_service.figures import FIGURES
 from binding_service.paper.form import PaperForm
 from binding_service.retention import make_purges
 from binding_service.roster import api as roster_api
 from binding_service.roster import tokens
 from binding_service.roster.importing import Roster
 from binding_service.roster.pushes import Pushes
+from binding_service.tasks import make_tasks
 from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
+from shared.exposition import Exposition
 from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.requests import Requester
@@ -46,12 +49,15 @@ from shared.web.watching import Watching
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from fastapi.telemetry import TelemetryConfig
     from starlette.requests import Request
 
     from binding_service.logins.domain import Session
     from binding_service.settings import Settings
 
 API_PREFIX = "/api/"
+#: FastAPI's own would tell paths, queries and clients' addresses, and go on with a stranger's trace (shared.tracing).
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 STREAMS_RETRY_SECONDS = 60
 DESCRIPTION = """Everything that the parents' pages do, for front ends.
 
@@ -75,10 +81,12 @@ def make_app(settings: Settings) -> FastAPI:
     consumers.subscribe(bus, binding)
     pushes = make_pushes(settings, database, binding.keys)
     purges = make_purges(settings, binding.keys)
+    tasks = make_tasks(settings, Roster(database, binding.keys), bus)
+    workers = (watching.run, pushes.run, Exposition(settings, database, FIGURES).run)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        async with running(database, bus, watching.run, pushes.run, purges=purges, wakes=wakes):
+        async with running(database, bus, *workers, purges=purges, wakes=wakes, operations=tasks):
             yield {ON_STOP: watching.stop}
 
     app = FastAPI(
@@ -89,6 +97,7 @@ def make_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
         responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
     app.state.binding = binding

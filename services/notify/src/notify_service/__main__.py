@@ -1,4 +1,4 @@
-"""``notify-service serve | migrate | retention``."""
+"""``notify-service serve | migrate | retention | keys``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import sys
 
 from notify_service.app import make_app
 from notify_service.retention import make_purges
+from notify_service.sealed import make_columns
 from notify_service.settings import Settings
+from shared.keys import keys_command
 from shared.retention import retention_command
 from shared.service import run
 
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return run("notify_service", Settings, make_app, [retention_command(make_purges)])
+    return run("notify_service", Settings, make_app, [retention_command(make_purges), keys_command(make_columns)])
 
 
 if __name__ == "__main__":

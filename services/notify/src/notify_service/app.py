@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from notify_service import consumers
+from notify_service import consumers, metrics
 from notify_service.delivery import Delivery
+from notify_service.figures import FIGURES
 from notify_service.mailbox import Mailbox
 from notify_service.notices import Notices
 from notify_service.pages import mailbox_routes
 from notify_service.retention import make_purges
 from notify_service.smtp import Smtp
+from notify_service.tasks import make_tasks
 from notify_service.use_cases import Notify
 from shared.bus import Bus
 from shared.database import Database
+from shared.exposition import Exposition
 from shared.health import health_routes
 from shared.service import running
 from shared.web.middleware import RequestLog, SafetyHeaders
@@ -42,6 +45,7 @@ def make_app(settings: Settings) -> Starlette:
         graceful_timeout=settings.shutdown_seconds,
     )
     providers = make_providers(settings, database)
+    metrics.expect(providers)
     notify = Notify(
         database=database,
         notices=Notices(settings.public_url, settings.review_url),
@@ -53,10 +57,12 @@ def make_app(settings: Settings) -> Starlette:
     )
     delivery = Delivery(notify, concurrency=settings.concurrency, patience_seconds=settings.shutdown_seconds)
     consumers.subscribe(bus, notify, delivery.wake)
+    exposition = Exposition(settings, database, FIGURES)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(database, bus, delivery.run, purges=make_purges(settings)):
+        purges, tasks = make_purges(settings), make_tasks(settings, database)
+        async with running(database, bus, delivery.run, exposition.run, purges=purges, operations=tasks):
             yield
 
     routes: list[BaseRoute] = [*health_routes("notify_service", database, bus)]

@@ -25,6 +25,7 @@ async def add_message(
     channel: Channel,
     letter: str,
     correlation_id: str,
+    traceparent: str | None,
     life: timedelta,
     expires_at: datetime | None,
 ) -> bool:
@@ -34,8 +35,8 @@ async def add_message(
     """
     added: bool | None = await connection.fetchval(
         """
-        INSERT INTO messages (id, kind, cause, channel, letter, correlation_id, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, least(present() + $7::interval, $8::timestamptz))
+        INSERT INTO messages (id, kind, cause, channel, letter, correlation_id, expires_at, traceparent)
+        VALUES ($1, $2, $3, $4, $5, $6, least(present() + $7::interval, $8::timestamptz), $9)
         ON CONFLICT ON CONSTRAINT messages_once DO NOTHING RETURNING true
         """,
         message_id,
@@ -46,6 +47,7 @@ async def add_message(
         correlation_id,
         life,
         expires_at,
+        traceparent,
     )
     return bool(added)
 
@@ -56,7 +58,7 @@ async def drop_expired(connection: Connection) -> list[asyncpg.Record]:
         """
         UPDATE messages SET state = 'dropped', letter = NULL, claimed = false, settled_at = present()
         WHERE state = 'waiting' AND expires_at <= present() AND (NOT claimed OR due_at <= present())
-        RETURNING id, kind, tries
+        RETURNING id, kind, channel, tries
         """
     )
     return rows
@@ -89,7 +91,7 @@ async def claim_due(connection: Connection, most: int, lease: timedelta) -> list
         UPDATE messages SET tries = tries + 1, unsure = unsure + claimed::int, claimed = true,
             due_at = present() + $2::interval
         FROM due WHERE messages.id = due.id
-        RETURNING messages.id, kind, channel, letter, correlation_id, created_at, tries, unsure
+        RETURNING messages.id, kind, channel, letter, correlation_id, traceparent, created_at, tries, unsure
         """,
         most,
         lease,

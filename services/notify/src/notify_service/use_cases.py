@@ -10,6 +10,7 @@ import asyncio
 import random
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,7 +19,9 @@ import structlog
 from notify_service import domain, storage
 from notify_service.domain import Kind
 from notify_service.errors import DeliveryError, RefusedForGoodError
+from notify_service.metrics import MESSAGES
 from notify_service.providers import Letter, Message
+from shared import tracing
 from shared.database import DATABASE_FAULTS
 from shared.events import (
     AccountHolder,
@@ -33,6 +36,7 @@ from shared.events import (
     ReviewerToRemind,
 )
 from shared.logs import start_correlation
+from shared.observing import use_case
 from shared.sealing import UnsealError
 from shared.web.pages import TAIPEI
 
@@ -280,6 +284,7 @@ async def _queue(notify: Notify, connection: Connection, event: Event, draft: Dr
         channel=draft.channel,
         letter=notify.store.seal_model(draft.letter, _place(message_id)),
         correlation_id=event.correlationid,
+        traceparent=tracing.traceparent(),
         life=domain.patience(draft.kind).life,
         expires_at=draft.expires_at,
     )
@@ -297,30 +302,41 @@ async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], fl
     """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due."""
     async with notify.database.connection() as connection:
         for row in await storage.drop_expired(connection):
+            MESSAGES.labels(row["kind"], row["channel"], "-", "dropped").inc()
             log.warning("message dropped: too late", message=str(row["id"]), kind=row["kind"], tries=row["tries"])
         claimed = await storage.claim_due(connection, most, LEASE)
         return claimed, await storage.seconds_until_due(connection)
 
 
 async def deliver(notify: Notify, row: asyncpg.Record) -> None:
-    """Try once to send a claimed message, and write down what became of it."""
+    """Try once to send a claimed message, in the trace that called for it, and write down what became of it."""
+    with tracing.continued(row["traceparent"]):
+        await _deliver(notify, row)
+
+
+@use_case
+async def _deliver(notify: Notify, row: asyncpg.Record) -> None:
     kind, provider = Kind(row["kind"]), notify.providers[row["channel"]]
+    count = partial(_count, kind, row["channel"], provider.name)
     start_correlation(row["correlation_id"], message=str(row["id"]), kind=kind, provider=provider.name)
     if row["unsure"]:
         log.warning("a former try has no known outcome; a second copy may go out", unsure=row["unsure"])
     fault = await _try_to_send(notify, row, provider)
     if fault is None:
         log.info("message sent", tries=row["tries"])
+        count("sent")
         await _write_down(notify, lambda c: storage.settle(c, row["id"], "sent", provider=provider.name))
         return
     reason = _reason(fault)
     wait = domain.wait_after(kind, row["tries"], random.random())  # noqa: S311 - spreads tries, guards nothing
     if wait is None or isinstance(fault, RefusedForGoodError):
         log.error("message failed", tries=row["tries"], reason=reason)
+        count("failed")
         await _write_down(
             notify, lambda c: storage.settle(c, row["id"], "failed", provider=provider.name, last_error=reason)
         )
         return
+    count("postponed")
     log.warning(
         "message not taken",
         tries=row["tries"],
@@ -332,6 +348,11 @@ async def deliver(notify: Notify, row: asyncpg.Record) -> None:
         notify,
         lambda c: storage.postpone(c, row["id"], row["tries"], wait, provider=provider.name, last_error=reason),
     )
+
+
+def _count(kind: Kind, channel: Channel, provider: str, outcome: str) -> None:
+    MESSAGES.labels(kind, channel, provider, outcome).inc()
+    tracing.describe(kind=kind, channel=channel, provider=provider, outcome=outcome)
 
 
 async def _try_to_send(notify: Notify, row: asyncpg.Record, provider: Provider) -> Exception | None:

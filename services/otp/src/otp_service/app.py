@@ -9,9 +9,11 @@ from starlette.applications import Starlette
 
 from otp_service import consumers
 from otp_service.storage import EXPIRED
+from otp_service.tasks import make_tasks
 from otp_service.use_cases import Otp
 from shared.bus import Bus
 from shared.database import Database
+from shared.exposition import Exposition
 from shared.health import health_routes
 from shared.service import running
 
@@ -39,10 +41,11 @@ def make_app(settings: Settings) -> Starlette:
         to_notify=settings.sealing_keys("KEY_OTP_NOTIFY", settings.key_otp_notify),
     )
     consumers.subscribe(bus, otp)
+    exposition = Exposition(settings, database)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(database, bus, purges=EXPIRED):
+        async with running(database, bus, exposition.run, purges=EXPIRED, operations=make_tasks(settings, database)):
             yield
 
     return Starlette(routes=health_routes("otp_service", database, bus), lifespan=lifespan)

@@ -11,9 +11,11 @@ from uuid import uuid4
 import structlog
 
 from otp_service import domain, storage
+from otp_service.metrics import CODES_ASKED, CODES_TRIED
 from shared import outbox, rate_limits
 from shared.contacts import ContactError, parse_email, parse_mobile
 from shared.events import CodeIssued, CodeToSend
+from shared.observing import use_case
 from shared.rate_limits import Limit, client_subject
 from shared.requests import (
     CodeToRedeem,
@@ -46,11 +48,18 @@ class Otp:
     to_notify: SealingKeys
 
 
+@use_case
 async def issue_code(otp: Otp, request: IssueCode) -> IssueCodeAnswer:
     """Issue a code for a login attempt and have it delivered; a former code of the attempt dies.
 
     A request that was answered with ``issued`` before gets that answer again and issues nothing.
     """
+    answer = await _answer(otp, request)
+    CODES_ASKED.labels(request.channel, answer.outcome).inc()
+    return answer
+
+
+async def _answer(otp: Otp, request: IssueCode) -> IssueCodeAnswer:
     asked = otp.from_binding.unseal_model(ContactToVerify, request.for_otp, request_place(request.request_id))
     try:
         contact = (
@@ -73,6 +82,7 @@ async def issue_code(otp: Otp, request: IssueCode) -> IssueCodeAnswer:
     return answer
 
 
+@use_case
 async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
     """Try a code in the attempt that asked for it. The same request id and code get the same answer, uncounted."""
     typed = otp.from_binding.unseal_model(CodeToRedeem, request.for_otp, request_place(request.request_id))
@@ -91,6 +101,7 @@ async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
             else RedeemCodeAnswer(redeemed=False, tries_left=0)
         )
         await storage.keep_answer(connection, request.request_id, question, answer.model_dump())
+    CODES_TRIED.labels("right" if answer.redeemed else "wrong").inc()
     log.info("code tried", attempt=str(request.attempt_id), redeemed=answer.redeemed, tries_left=answer.tries_left)
     return answer
 

@@ -14,11 +14,14 @@ from review_service.accounts.provider import Client, Provider
 from review_service.applications.decisions import let_leave_for_ever
 from review_service.applications.live import make_watching
 from review_service.context import Review
+from review_service.figures import FIGURES
 from review_service.reminders.use_cases import remind_for_ever
 from review_service.retention import make_purges
+from review_service.tasks import make_tasks
 from review_service.words import LANGUAGES
 from shared.bus import Bus
 from shared.database import Database
+from shared.exposition import Exposition
 from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.service import ON_STOP, running
@@ -48,12 +51,14 @@ def make_app(settings: Settings) -> Starlette:
     watching = make_watching(review, wakes)
     consumers.subscribe(bus, review)
 
-    purges = make_purges(settings)
+    purges, tasks = make_purges(settings), make_tasks(review)
+    exposition = Exposition(settings, review.database, FIGURES)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
-        workers = (partial(let_leave_for_ever, review, wakes), watching.run, partial(remind_for_ever, review))
-        async with running(review.database, bus, *workers, purges=purges, wakes=wakes):
+        deciding, reminding = partial(let_leave_for_ever, review, wakes), partial(remind_for_ever, review)
+        workers = (deciding, watching.run, reminding, exposition.run)
+        async with running(review.database, bus, *workers, purges=purges, wakes=wakes, operations=tasks):
             yield {ON_STOP: watching.stop}
 
     app = Starlette(

@@ -13,8 +13,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from shared import tracing
 from shared.languages import ALL, best_language, known_language, speak
 from shared.logs import correlation_id, start_correlation
+from shared.metrics import count_request, known_method
 from shared.web.routes import route_template
 
 if TYPE_CHECKING:
@@ -57,25 +59,26 @@ class RequestLog:
         start_correlation()
         began = time.perf_counter()
         status = 500
+        is_stream = False
 
         async def send_marked(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
+                is_stream = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
                 MutableHeaders(scope=message)["x-correlation-id"] = correlation_id()
             await send(message)
 
+        # The route's pattern, where there is one: a path may hold an id that an address book could be built from.
+        method, route = known_method(scope["method"]), route_template(scope)
         try:
-            await self.app(scope, receive, send_marked)
+            with tracing.request_span(method, route) as note_status:
+                await self.app(scope, receive, send_marked)
+                note_status(status)
         finally:
-            log.info(
-                "request",
-                method=scope["method"],
-                # Not the path itself: it may hold an id that an address book could be built from.
-                path=route_template(scope),
-                status=status,
-                milliseconds=round((time.perf_counter() - began) * 1000, 1),
-            )
+            seconds = time.perf_counter() - began
+            count_request(method, route, status, seconds, is_stream=is_stream)
+            log.info("request", method=method, path=route, status=status, milliseconds=round(seconds * 1000, 1))
 
 
 class SafetyHeaders:

@@ -24,6 +24,7 @@ from binding_service.logins.domain import digits_of
 from shared import outbox
 from shared.contacts import ContactError, mask_email, mask_phone, parse_email, parse_mobile, parse_phone
 from shared.languages import current_language
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,6 +67,7 @@ async def contacts(binding: Binding, session: Session) -> Contacts:
     return Contacts(account["login"], account["phone"])
 
 
+@use_case
 async def begin(
     binding: Binding, session: Session, field: Field, typed: str, current: str, browser: Browser
 ) -> Change | None:
@@ -106,6 +108,7 @@ async def change(binding: Binding, session: Session, field: Field) -> Change:
     return Change(contact=binding.keys.store.unseal(row["contact_sealed"], _place(row["id"])), **values)
 
 
+@use_case
 async def prove(
     binding: Binding, session: Session, field: Field, typed_code: str, request_id: UUID, browser: Browser
 ) -> None:

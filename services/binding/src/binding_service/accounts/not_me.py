@@ -13,6 +13,7 @@ from binding_service.errors import LinkOverError
 from binding_service.logins import storage as login_storage
 from binding_service.logins.domain import new_token, token_hash
 from shared.contacts import mask_email
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     import asyncpg
@@ -32,6 +33,7 @@ async def kind_of(binding: Binding, token: str) -> str:
     return str(notice["kind"])
 
 
+@use_case
 async def secure(binding: Binding, token: str) -> None:
     """Undo what the notice told and all that came after it, once: nobody is signed in, and no password works.
 

@@ -10,6 +10,7 @@ import structlog
 from binding_service.accounts import use_cases as accounts
 from binding_service.errors import NotFoundError
 from binding_service.logins import storage as login_storage
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,12 +56,14 @@ async def places(binding: Binding, session: Session) -> list[Place]:
     return sorted(found, key=lambda place: not place.is_this)
 
 
+@use_case
 async def end(binding: Binding, session: Session, session_id: UUID) -> None:
     """Sign out somewhere else. Raises NotSignedInError, NotFoundError for one that is over or somebody else's."""
     if not await _end(binding, session, only=session_id):
         raise NotFoundError
 
 
+@use_case
 async def end_others(binding: Binding, session: Session) -> int:
     """Sign out everywhere but here; how many sessions that were. Raises NotSignedInError."""
     return await _end(binding, session, but=session.id)

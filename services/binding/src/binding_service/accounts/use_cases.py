@@ -20,6 +20,7 @@ from binding_service.logins.domain import new_token, token_hash
 from shared import outbox
 from shared.contacts import ContactError, parse_email
 from shared.events import AccountOpened, AccountToAnnounce
+from shared.observing import use_case
 from shared.passwords import normal_form
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class SignedIn:
     session: Session
 
 
+@use_case
 async def sign_in(binding: Binding, login: str, password: str, browser: Browser) -> SignedIn:
     """Sign in with a password; the session that the browser had ends.
 
@@ -146,6 +148,7 @@ async def _get_to_know(binding: Binding, connection: Connection, account: asyncp
     return device
 
 
+@use_case
 async def change_password(
     binding: Binding, session: Session, current: str, password: str, repeated: str, agent: str = ""
 ) -> None:

@@ -14,6 +14,7 @@ from binding_service.drafts.use_cases import person_hashes
 from binding_service.family import objections, telling
 from shared import outbox
 from shared.events import DecisionReason
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     import asyncpg
@@ -29,6 +30,7 @@ class UnknownBindingError(ValueError):
     """A decision about a binding that never was: no later try will find it."""
 
 
+@use_case
 async def apply_decision(binding: Binding, connection: Connection, event: DecisionMade) -> None:
     """Approve or refuse, and say so by an event; part of the inbox's transaction.
 
@@ -53,6 +55,7 @@ async def apply_decision(binding: Binding, connection: Connection, event: Decisi
     log.info("decision applied" if moved else "decision not applied", binding=event.subject, state=state)
 
 
+@use_case
 async def apply_unbinding(binding: Binding, connection: Connection, event: UnbindingDecided) -> None:
     """End a binding that was approved, and say so by an event; part of the inbox's transaction.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
@@ -164,18 +165,22 @@ async def make(connection: Connection, name: str, binding_ids: list[UUID]) -> li
     return sorted(row["id"] for row in rows)
 
 
-async def ids_after(connection: Connection, last: UUID, *, ended: bool) -> list[UUID]:
+async def ids_after(connection: Connection, last: UUID, *, ended: bool, since: datetime | None = None) -> list[UUID]:
     """Some hundreds of bindings behind this one, in the order of their ids: of all, or of those that wait no longer.
 
+    With ``since``, of those that wait, and those that were sent or settled, or whose child left, since.
     Those whose personal data was erased are not among them: of these nobody is told again.
     """
     rows = await connection.fetch(
         f"""
         SELECT bindings.id FROM bindings JOIN applications ON applications.id = application_id
         WHERE bindings.id > $1 AND ($2 IS FALSE OR state <> 'pending') AND erased_at IS NULL
+          AND ($3::timestamptz IS NULL OR state = 'pending' OR greatest(bindings.submitted_at, changed_at) >= $3
+               OR left_on >= ($3 AT TIME ZONE 'Asia/Taipei')::date)
         ORDER BY bindings.id LIMIT {BINDINGS_AT_ONCE}
         """,  # noqa: S608 - a constant of this module
         last,
         ended,
+        since,
     )
     return [row["id"] for row in rows]

@@ -18,6 +18,7 @@ from binding_service.errors import EmailTakenError, InvalidFieldsError
 from binding_service.statements import is_known, statement
 from shared import outbox
 from shared.events import PaperApplication
+from shared.observing import use_case
 from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 FIELDS = {"name": "parent_name"}
 
 
+@use_case
 async def enter(binding: Binding, connection: Connection, event: PaperApplicationEntered) -> None:
     """Make an application of what was entered, or say what is wrong with it; part of the inbox's transaction.
 

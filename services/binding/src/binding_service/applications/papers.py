@@ -15,6 +15,7 @@ from binding_service.applications.signed import SignedDocument
 from binding_service.drafts import limits
 from binding_service.drafts.domain import mask_name
 from binding_service.errors import InvalidFieldsError, NotFoundError
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,6 +53,7 @@ class Genuine:
     is_file: bool
 
 
+@use_case
 async def paper_form(binding: Binding, session: Session, application_id: UUID, language: Language) -> Paper:
     """The paper form of an application that this contact reaches; masked for one that was never proven in it.
 
@@ -80,6 +82,7 @@ def parse_hash(typed: str) -> str:
     return plain
 
 
+@use_case
 async def verify(binding: Binding, hash_: str) -> Genuine | None:
     """The application that has this hash, or one of whose paper forms has; None where none of ours does."""
     async with binding.database.connection() as connection:

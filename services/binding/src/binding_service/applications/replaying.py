@@ -13,6 +13,9 @@ from binding_service.applications.submissions import submitted
 from shared import outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
     from binding_service.roster.importing import Roster
     from shared.database import Connection
     from shared.events import Event
@@ -42,9 +45,36 @@ async def replay(roster: Roster) -> int:
     return count
 
 
-async def _next(roster: Roster, connection: Connection, last: UUID, *, ended: bool) -> tuple[UUID | None, list[Event]]:
+async def replay_to(
+    roster: Roster,
+    since: datetime | None,
+    deliver: Callable[[Sequence[Event]], Awaitable[None]],
+    tell: Callable[[str], Awaitable[None]],
+) -> int:
+    """The same, handed to ``deliver`` instead of to all who hear it; returns how many events that are.
+
+    With ``since``, only of bindings that were sent, settled or left since, and of all that wait.
+    """
+    async with roster.database.transaction() as connection:
+        await follow_students(roster, connection)
+    count = 0
+    for ended in (True, False):
+        last: UUID | None = UUID(int=0)
+        while last is not None:
+            async with roster.database.connection() as connection:
+                last, events = await _next(roster, connection, last, ended=ended, since=since)
+            await deliver(events)
+            count += len(events)
+            await tell(f"{count} events told again")
+    log.info("bindings replayed to one consumer", events=count)
+    return count
+
+
+async def _next(
+    roster: Roster, connection: Connection, last: UUID, *, ended: bool, since: datetime | None = None
+) -> tuple[UUID | None, list[Event]]:
     """The events of the bindings behind ``last``, and the last of these; None where there are no more."""
-    ids = await move_storage.ids_after(connection, last, ended=ended)
+    ids = await move_storage.ids_after(connection, last, ended=ended, since=since)
     if not ids:
         return None, []
     if ended:

@@ -29,6 +29,7 @@ from binding_service.errors import (
 from binding_service.statements import statement
 from shared import outbox
 from shared.events import Signature
+from shared.observing import use_case
 from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ async def was_sent(binding: Binding, session: Session, idempotency_key: str) -> 
         return await storage.application_sent(connection, session.contact_hash, idempotency_key) is not None
 
 
+@use_case
 async def submit(
     binding: Binding, session: Session, signature: Signature, idempotency_key: str, language: Language
 ) -> Sent:
@@ -219,6 +221,7 @@ async def _insert_bindings(
 # --- after ---
 
 
+@use_case
 async def progress(binding: Binding, session: Session) -> list[BindingView]:
     """Every child that this contact's applications are about, but for withdrawn and cleared ones; oldest first."""
     async with binding.database.connection() as connection:
@@ -232,6 +235,7 @@ async def has_applications(binding: Binding, session: Session) -> bool:
         return await storage.has_applications(connection, session.contact_hash)
 
 
+@use_case
 async def withdraw(binding: Binding, session: Session, binding_id: UUID) -> None:
     """Withdraw one pending binding. Raises NotFoundError for another's, NotPendingError when a decision came first."""
     if binding_id not in {view.id for view in await progress(binding, session)}:
@@ -241,6 +245,7 @@ async def withdraw(binding: Binding, session: Session, binding_id: UUID) -> None
             raise NotPendingError
 
 
+@use_case
 async def clear_all(binding: Binding, session: Session) -> None:
     """註銷全部紀錄: withdraw every pending binding, take every refusal and unbinding off the list."""
     views = await progress(binding, session)

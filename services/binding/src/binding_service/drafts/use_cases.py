@@ -27,6 +27,7 @@ from binding_service.logins.domain import digits_of
 from binding_service.statements import statement
 from shared.contacts import ContactError, parse_email, parse_phone
 from shared.languages import current_language
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -149,6 +150,7 @@ async def describe_new_student(binding: Binding, session: Session, **answers: st
         draft.adding = (draft.adding or NewStudent()).model_copy(update=answers)
 
 
+@use_case
 async def change_relation(
     binding: Binding, session: Session, student_id: str, relation: str, relation_text: str
 ) -> None:
@@ -164,6 +166,7 @@ async def change_relation(
         draft.students = [named if student is chosen else student for student in draft.students]
 
 
+@use_case
 async def take_up_again(binding: Binding, session: Session, binding_id: UUID, client_address: str) -> None:
     """Begin a new application for the child of a refused one, with all that was said then.
 
@@ -181,6 +184,7 @@ async def take_up_again(binding: Binding, session: Session, binding_id: UUID, cl
         await _fill_in_known_parent(binding, connection, session, draft)
 
 
+@use_case
 async def add_student(binding: Binding, session: Session, form: StudentForm, client_address: str) -> None:
     """Add a child to the draft, if ID, level and school together match the roster.
 
@@ -209,12 +213,14 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
         await _fill_in_known_parent(binding, connection, session, draft)
 
 
+@use_case
 async def remove_student(binding: Binding, session: Session, student_id: str) -> None:
     """Take a child out of the draft; one that is not in it is no fault."""
     async with _editing(binding, session) as (_, draft):
         draft.students = [student for student in draft.students if student.student_id != student_id]
 
 
+@use_case
 async def accept_statement(binding: Binding, session: Session, version: str, client_address: str) -> None:
     """Accept the statement of that version, as it reads in the reader's language.
 
@@ -233,6 +239,7 @@ async def accept_statement(binding: Binding, session: Session, version: str, cli
         )
 
 
+@use_case
 async def abandon(binding: Binding, session: Session) -> None:
     """The parent does not agree: the draft is deleted."""
     async with binding.database.transaction() as connection:
@@ -240,6 +247,7 @@ async def abandon(binding: Binding, session: Session) -> None:
         await storage.delete_draft(connection, session.contact_hash)
 
 
+@use_case
 async def name_parent(binding: Binding, session: Session, typed_id: str, client_address: str) -> None:
     """Say who the parent is. With an account, the rest is the account's. Raises InvalidFieldsError, LimitedError."""
     national_id = check_id_number(typed_id, "parent_id")
@@ -267,6 +275,7 @@ async def parent_of(binding: Binding, draft: Draft) -> Parent | None:
     return draft.parent.model_copy(update=values | {"account_id": account["id"]})
 
 
+@use_case
 async def confirm_parent(binding: Binding, session: Session) -> bool:
     """Go on with the parent as it is known, also by an account that was opened meanwhile; False where data are missing.
 
@@ -281,6 +290,7 @@ async def confirm_parent(binding: Binding, session: Session) -> bool:
         return draft.parent.is_known
 
 
+@use_case
 async def fill_parent(binding: Binding, session: Session, name: str, email: str, phone: str) -> bool:
     """The rest of the parent's data; True when the e-mail is proven, False when a code has to prove it first.
 
@@ -297,6 +307,7 @@ async def fill_parent(binding: Binding, session: Session, name: str, email: str,
         return proven
 
 
+@use_case
 async def send_email_code(
     binding: Binding, session: Session, client_address: str, language: Language, request_id: UUID
 ) -> None:
@@ -322,6 +333,7 @@ async def send_email_code(
             )
 
 
+@use_case
 async def prove_email(binding: Binding, session: Session, typed_code: str, request_id: UUID) -> None:
     """Prove the e-mail of the draft. Raises what redeeming raises, StepMissingError, EmailTakenError."""
     proof = (await draft_of(binding, session)).email_proof

@@ -9,6 +9,7 @@ from binding_service.accounts.use_cases import require_account
 from binding_service.family import storage
 from binding_service.family.domain import Child
 from binding_service.family.objections import guardians_of
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from binding_service.logins.domain import Session
 
 
+@use_case
 async def my_children(binding: Binding, session: Session) -> list[Child]:
     """The children that are bound to the account, then those that wait for it.
 

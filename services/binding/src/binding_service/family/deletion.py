@@ -15,6 +15,7 @@ from binding_service.family import storage
 from binding_service.family.telling import close_about, close_withdrawn
 from shared import outbox
 from shared.events import AccountDeletionAsked, AccountHolder, PersonForgotten
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,6 +43,7 @@ async def confirm_by_password(binding: Binding, session: Session, password: str)
     return account
 
 
+@use_case
 async def ask(binding: Binding, session: Session, password: str) -> datetime:
     """Ask for the account to be deleted: when it will be. Pending applications are withdrawn at once.
 
@@ -63,6 +65,7 @@ async def ask(binding: Binding, session: Session, password: str) -> datetime:
     return known
 
 
+@use_case
 async def take_back(binding: Binding, session: Session) -> None:
     """The account stays; what was withdrawn stays withdrawn. Raises NotSignedInError."""
     account_id = require_account(session)

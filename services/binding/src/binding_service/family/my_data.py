@@ -17,6 +17,7 @@ from binding_service.drafts.draft import Draft
 from binding_service.errors import NotSignedInError
 from binding_service.family import storage
 from shared.events import Signature
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     import asyncpg
@@ -142,6 +143,7 @@ class MyData(BaseModel):
         return self.model_copy(update={"account": account, "applications": applications})
 
 
+@use_case
 async def my_data(binding: Binding, session: Session) -> MyData:
     """All that is kept about the account's person. Raises NotSignedInError, PasswordChangeDueError."""
     account_id = require_account(session)

@@ -16,6 +16,7 @@ from binding_service.family.domain import Guardian, Objection
 from binding_service.family.telling import tell_closed
 from shared import outbox, rate_limits
 from shared.events import GuardianBound, GuardianObjected, GuardianToTell, ObjectionAnswer, ObjectionToReview
+from shared.observing import use_case
 from shared.rate_limits import Limit
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ async def look(binding: Binding, session: Session, binding_id: UUID) -> Guardian
     return found[0]
 
 
+@use_case
 async def object_to(binding: Binding, session: Session, binding_id: UUID, typed: str, objection_id: UUID) -> Guardian:
     """Ask the school to look at another guardian. The same ``objection_id`` again is the same objection.
 
@@ -116,6 +118,7 @@ async def _send(binding: Binding, guardian: Guardian, objection_id: UUID, reason
     log.info("objection sent", objection=str(objection_id), binding=str(guardian.binding_id))
 
 
+@use_case
 async def apply_answer(binding: Binding, connection: Connection, event: ObjectionAnswered) -> None:
     """The school has dealt with an objection; part of the inbox's transaction. One that is closed stays as it is."""
     place = event.place("for_binding")

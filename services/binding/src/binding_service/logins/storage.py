@@ -74,6 +74,34 @@ async def end_attempt(connection: Connection, attempt_id: UUID) -> None:
     await connection.execute("DELETE FROM login_attempts WHERE id = $1", attempt_id)
 
 
+async def follow_contact(connection: Connection, former: list[str], present: str) -> None:
+    """What was found by a contact's hash under former keys is found by that under the present one from now on.
+
+    So whoever signs in after a change of keys finds their own, whether or not the tables have been gone through yet.
+    A draft is left where there is another under the present hash.
+    """
+    await connection.execute(
+        """
+        WITH reach AS (
+            INSERT INTO application_contacts AS known (contact_hash, application_id, proven)
+            SELECT $2, application_id, bool_or(proven) FROM application_contacts
+            WHERE contact_hash = ANY($1) GROUP BY application_id
+            ON CONFLICT (contact_hash, application_id) DO UPDATE SET proven = known.proven OR excluded.proven
+        ), gone AS (
+            DELETE FROM application_contacts WHERE contact_hash = ANY($1)
+        ), sent AS (
+            UPDATE applications SET contact_hash = $2 WHERE contact_hash = ANY($1)
+        ), open AS (
+            UPDATE sessions SET contact_hash = $2 WHERE contact_hash = ANY($1)
+        )
+        UPDATE drafts SET contact_hash = $2
+        WHERE contact_hash = ANY($1) AND NOT EXISTS (SELECT FROM drafts AS there WHERE there.contact_hash = $2)
+        """,
+        former,
+        present,
+    )
+
+
 async def open_session(
     connection: Connection,
     session_id: UUID,

@@ -23,6 +23,7 @@ from binding_service.logins import acquaintance, storage
 from binding_service.logins.agents import browser_of, system_of
 from binding_service.logins.domain import Attempt, Browser, Session, digits_of, new_token, token_hash
 from shared.contacts import ContactError, parse_email, parse_mobile
+from shared.observing import use_case
 from shared.requests import (
     ISSUE_CODE,
     REDEEM_CODE,
@@ -63,6 +64,7 @@ def parse_contact(channel: Channel, typed: str) -> str:
         raise InvalidFieldsError({field: "bad_email" if channel == "email" else "bad_mobile"}) from None
 
 
+@use_case
 async def ask_code(
     binding: Binding,
     token: str | None,
@@ -146,6 +148,7 @@ async def attempt(binding: Binding, token: str | None) -> Attempt:
     return found
 
 
+@use_case
 async def redeem(
     binding: Binding, token: str | None, typed_code: str, request_id: UUID, browser: Browser
 ) -> tuple[str, Session]:
@@ -200,6 +203,9 @@ async def open_session(
 ) -> str:
     """A new session for a proven contact or a signed-in account; its token. The one that the browser had ends."""
     session_token, session_id = new_token(), uuid4()
+    contact_hash, *former = binding.keys.hashes.digests("contact", contact)
+    if former:
+        await storage.follow_contact(connection, former, contact_hash)
     if browser.token:
         await storage.end_session_of(connection, token_hash(browser.token))
     await storage.open_session(
@@ -207,7 +213,7 @@ async def open_session(
         session_id,
         token_hash(session_token),
         channel,
-        binding.keys.hashes.digest("contact", contact),
+        contact_hash,
         binding.keys.store.seal(contact, f"sessions:{session_id}:contact"),
         timedelta(hours=binding.settings.session_hours),
         timedelta(minutes=binding.settings.session_idle_minutes),
@@ -267,6 +273,7 @@ def _session(binding: Binding, row: asyncpg.Record) -> Session:
     )
 
 
+@use_case
 async def sign_out(binding: Binding, session: Session) -> None:
     """End the session, and the login attempt that it came from: its code can't be asked about again."""
     async with binding.database.transaction() as connection:

@@ -22,6 +22,7 @@ from review_service.errors import (
 )
 from shared import rate_limits
 from shared.contacts import ContactError, parse_email
+from shared.observing import use_case
 from shared.rate_limits import Limit, client_subject
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Secrets(BaseModel):
     next: str
 
 
+@use_case
 async def begin(review: Review, mark: str, next_: str, address: str) -> str:
     """Where to send the browser at this client address that keeps ``mark`` in a cookie.
 
@@ -68,6 +70,7 @@ async def begin(review: Review, mark: str, next_: str, address: str) -> str:
     return there
 
 
+@use_case
 async def finish(review: Review, answer: Mapping[str, str], mark: str, browser: Browser) -> tuple[str, str]:
     """A new session's token, and where the teacher was heading.
 

@@ -11,6 +11,7 @@ from review_service.context import OPERATOR
 from review_service.errors import AccountClosedError, AccountExistsError, NotFoundError, OwnAccountError
 from review_service.roster.use_cases import teacher_place
 from shared.events import TeacherForReview
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,7 @@ async def find_member(review: Review, by: Teacher, teacher_id: str) -> Member:
         return _member(review, await _row(connection, by, teacher_id))
 
 
+@use_case
 async def open_with_start_password(review: Review, by: Teacher, teacher_id: str, username: str) -> StartPassword:
     """Open an account with a start password.
 
@@ -86,6 +88,7 @@ async def open_with_start_password(review: Review, by: Teacher, teacher_id: str,
         return StartPassword(name, password, await _ends(connection, teacher_id))
 
 
+@use_case
 async def reset(review: Review, by: Teacher, teacher_id: str) -> StartPassword:
     """A start password in place of the password; what was locked is unlocked, and the teacher's sessions end.
 
@@ -104,6 +107,7 @@ async def reset(review: Review, by: Teacher, teacher_id: str) -> StartPassword:
         return StartPassword(row["username"], password, await _ends(connection, teacher_id))
 
 
+@use_case
 async def close(review: Review, by: Teacher, teacher_id: str) -> None:
     """Neither a password nor single sign-on leads in from now on, and the teacher's sessions end.
 
@@ -117,6 +121,7 @@ async def close(review: Review, by: Teacher, teacher_id: str) -> None:
             await note(review, connection, by, "account.closed", teacher_id)
 
 
+@use_case
 async def reopen(review: Review, by: Teacher, teacher_id: str) -> None:
     """Password and single sign-on lead in again. Raises NotFoundError."""
     async with review.database.transaction() as connection:

@@ -28,6 +28,7 @@ from review_service.errors import (
 from review_service.roster.use_cases import teacher_name, teacher_place
 from shared import rate_limits
 from shared.events import TeacherForReview
+from shared.observing import use_case
 from shared.rate_limits import Limit, client_subject
 from shared.sealing import UnsealError
 
@@ -66,6 +67,7 @@ class SignedIn:
 # --- signing in with a local account ---
 
 
+@use_case
 async def sign_in(review: Review, username: str, password: str, browser: Browser) -> SignedIn:
     """A new session; the one that the browser had before ends.
 
@@ -217,6 +219,7 @@ async def open_session(review: Review, connection: Connection, teacher: Teacher,
     return token
 
 
+@use_case
 async def sign_out(review: Review, token: str, address: str) -> Way | None:
     """End the session of this token; how it was opened, None where there is none."""
     teacher = await recognise(review, token, address)
@@ -227,6 +230,7 @@ async def sign_out(review: Review, token: str, address: str) -> Way | None:
     return Way(ended["way"]) if ended else None
 
 
+@use_case
 async def sign_out_everywhere(review: Review, teacher: Teacher) -> None:
     """End every session of who is signed in."""
     async with review.database.transaction() as connection:
@@ -314,6 +318,7 @@ async def own_username(review: Review, teacher: Teacher) -> str | None:
     return account["username"] if account else None
 
 
+@use_case
 async def change_password(review: Review, teacher: Teacher, token: str, old: str, new: str) -> str:
     """The new token of the session; every other session of the teacher ends.
 

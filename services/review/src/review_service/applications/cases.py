@@ -21,6 +21,7 @@ from shared.events import (
     BindingWithdrawn,
     Model,
 )
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,6 +133,7 @@ class Application:
 # --- what binding tells ---
 
 
+@use_case
 async def take_submission(review: Review, connection: Connection, event: BindingSubmitted) -> None:
     """An application waits for its teacher. Raises UnsealError, and ValueError for a subject that is no UUID."""
     binding_id = UUID(event.subject)
@@ -153,6 +155,7 @@ async def take_submission(review: Review, connection: Connection, event: Binding
     await storage.refresh(connection, students)
 
 
+@use_case
 async def take_settlement(connection: Connection, event: Settlement) -> None:
     """Binding says how an application stands that waits no longer. Raises ValueError for a subject that is no UUID."""
     binding_id = UUID(event.subject)
@@ -175,6 +178,7 @@ async def _hold_students(connection: Connection, binding_id: UUID, told: str) ->
 # --- what a teacher sees ---
 
 
+@use_case
 async def look(review: Review, teacher: Teacher, binding_id: UUID) -> Application:
     """One application; that it was looked at goes to the audit log. Raises NotFoundError."""
     async with review.database.transaction() as connection:
@@ -203,6 +207,7 @@ async def last_change(review: Review, teacher: Teacher, binding_id: UUID) -> Mar
     return Mark(binding_id, row["change"])
 
 
+@use_case
 async def show_contacts(review: Review, teacher: Teacher, binding_id: UUID) -> Contacts | None:
     """ID number and contacts in full; who saw them goes to the audit log. None once they are gone.
 
@@ -218,6 +223,7 @@ async def show_contacts(review: Review, teacher: Teacher, binding_id: UUID) -> C
     return review.store.unseal_model(Contacts, row["contacts"], place(binding_id, "contacts"))
 
 
+@use_case
 async def find(review: Review, teacher: Teacher, scanned: str) -> UUID | None:
     """The application of this number, hash, or address in a paper form's QR code; None where none is to be seen."""
     number, document_hash = domain.parse_scanned(scanned)

@@ -20,9 +20,12 @@ from review_service.errors import (
     NotFoundError,
     WithdrawnError,
 )
-from shared import outbox
+from review_service.metrics import DECISION_WAIT
+from shared import outbox, tracing
 from shared.database import DATABASE_FAULTS
 from shared.events import DecisionMade, DecisionReason, UnbindingDecided
+from shared.logs import correlation_id
+from shared.observing import use_case
 from shared.sealing import UnsealError
 from shared.wakes import happens
 
@@ -56,6 +59,7 @@ class Done:
     has_left: bool
 
 
+@use_case
 async def decide(review: Review, teacher: Teacher, binding_id: UUID, outcome: Outcome, reason: str = "") -> UUID:
     """Decide on an application; the batch by which that can be undone. Binding is told later, and has the last word.
 
@@ -71,12 +75,14 @@ async def decide(review: Review, teacher: Teacher, binding_id: UUID, outcome: Ou
     return _explain(teacher, outcome, row)
 
 
+@use_case
 async def approve_all(review: Review, teacher: Teacher, binding_ids: Sequence[UUID]) -> tuple[UUID, int]:
     """Approve those of the applications that still wait for this teacher: their batch, and how many they are."""
     batch = uuid4()
     return batch, len(await _take(review, teacher, binding_ids, Outcome.APPROVE, "", batch))
 
 
+@use_case
 async def undo(review: Review, teacher: Teacher, batch: UUID) -> Sequence[UUID]:
     """Take back those of a batch of one's own decisions that have not left; they wait again."""
     async with review.database.transaction() as connection:
@@ -110,7 +116,15 @@ async def _take(
     async with review.database.transaction() as connection:
         await storage.hold_applications(connection, binding_ids)
         taken = await storage.take_decisions(
-            connection, teacher.id, binding_ids, outcome, reasons, batch=batch, undo=undo_for
+            connection,
+            teacher.id,
+            binding_ids,
+            outcome,
+            reasons,
+            batch=batch,
+            undo=undo_for,
+            cause=correlation_id(),
+            traceparent=tracing.traceparent(),
         )
         for binding_id in taken:
             await note(review, connection, teacher, f"application.{outcome}", binding_id)
@@ -171,13 +185,16 @@ async def let_leave(review: Review) -> int:
     """
     async with review.database.pool.acquire() as connection, connection.transaction():
         rows = await storage.let_leave(connection, AT_ONCE)
-        events = {row["id"]: _decision_made(review, row) for row in rows}
-        await storage.give_back(connection, [id_ for id_, event in events.items() if event is None])
-        told = [event for event in events.values() if event is not None]
+        events = [(row, _decision_made(review, row)) for row in rows]
+        await storage.give_back(connection, [row["id"] for row, event in events if event is None])
+        told = [(row, event) for row, event in events if event is not None]
         if told:
-            await outbox.record(connection, *told)
+            traces = [row["decision_traceparent"] for row, _ in told]
+            await outbox.record(connection, *(event for _, event in told), traces=traces)
     if rows:
         review.database.committed.set()
+        for row, _ in told:
+            DECISION_WAIT.labels(row["decided_outcome"]).observe(row["waited_seconds"])
         log.info("decisions left", count=len(told))
     return len(rows)
 
@@ -191,12 +208,15 @@ def _decision_made(review: Review, row: asyncpg.Record) -> Event | None:
         return None
     facts = {"outcome": row["decided_outcome"], "decided_by": row["decided_by"], "version": row["submission_version"]}
     event = DecisionMade.of("review", row["id"], **facts)
+    if row["decision_cause"] is not None:
+        event = event.model_copy(update={"correlationid": row["decision_cause"]})
     return event.sealed(review.to_binding, for_binding=DecisionReason(reason=reason))
 
 
 # --- unbinding ---
 
 
+@use_case
 async def unbind(review: Review, teacher: Teacher, binding_id: UUID, reason: str) -> None:
     """End what is bound; binding applies it. Asked again it does nothing. Raises NotFoundError, NotBoundError."""
     sealed = review.store.seal(reason, place(binding_id, "revoked_reason"))

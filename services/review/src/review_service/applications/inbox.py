@@ -14,6 +14,7 @@ from review_service.applications.domain import Flag, Standing, State
 from review_service.applications.storage import Place
 from review_service.audit.use_cases import note
 from review_service.errors import NotFoundError
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,6 +124,7 @@ class Inbox:
         return bool(self.filter.class_id or self.filter.flagged or self.filter.state)
 
 
+@use_case
 async def list_applications(review: Review, teacher: Teacher, wanted: Filter) -> Inbox:
     """One page of what this teacher sees."""
     async with review.database.connection() as connection:

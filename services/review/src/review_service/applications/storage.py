@@ -504,15 +504,18 @@ async def take_decisions(
     *,
     batch: UUID,
     undo: timedelta,
+    cause: str,
+    traceparent: str | None,
 ) -> list[UUID]:
     """Decide on those that nobody decided on and that binding says wait; ``reasons`` are sealed, one each.
 
-    Of many at once exactly one gets each. They leave after ``undo``.
+    Of many at once exactly one gets each. They leave after ``undo``, in this chain of causes and this trace.
     """
     rows = await connection.fetch(
         f"""
         UPDATE bindings SET decided_outcome = $4, decided_by = $1, decided_at = present(), reason = told.reason,
-            batch = $5, leaves_at = present() + $6::interval, left_at = NULL
+            batch = $5, leaves_at = present() + $6::interval, left_at = NULL,
+            decision_cause = $7, decision_traceparent = $8
         FROM unnest($2::uuid[], $3::text[]) AS told (binding_id, reason)
         WHERE id = told.binding_id AND {UNDECIDED} AND {ENTITLED} AND {MINE_TO_DECIDE}
         RETURNING id
@@ -523,6 +526,8 @@ async def take_decisions(
         outcome,
         batch,
         undo,
+        cause,
+        traceparent,
     )
     return [row["id"] for row in rows]
 
@@ -586,7 +591,9 @@ async def let_leave(connection: Connection, most: int) -> list[asyncpg.Record]:
             SELECT id FROM bindings
             WHERE left_at IS NULL AND decided_outcome IS NOT NULL AND state = 'waiting' AND leaves_at <= present()
             ORDER BY leaves_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-        RETURNING id, decided_outcome, decided_by, reason, submission_version
+        RETURNING id, decided_outcome, decided_by, reason, submission_version,
+            decision_cause, decision_traceparent,
+            extract(epoch FROM present() - submitted_at)::float8 AS waited_seconds
         """,
         most,
     )

@@ -77,17 +77,7 @@ async def _verify(review: Review, arguments: Namespace) -> int:
 
 
 def _as_json(reports: Sequence[Report]) -> str:
-    chains = [
-        {
-            "school": report.school_id,
-            "lines": report.lines,
-            "position": report.head.position,
-            "hash": report.head.hash,
-            "fault": {"position": report.at, "kind": report.fault} if report.fault else None,
-        }
-        for report in reports
-    ]
-    return json.dumps({"chains": chains}, indent=2)
+    return json.dumps({"chains": [report.as_json() for report in reports]}, indent=2)
 
 
 def _as_text(reports: Sequence[Report]) -> str:

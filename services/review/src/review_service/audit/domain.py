@@ -74,6 +74,16 @@ class Report:
     fault: Fault | None
     at: int = 0
 
+    def as_json(self) -> dict[str, object]:
+        """As commands print it; where the chain ends can be given back to a later walk."""
+        return {
+            "school": self.school_id,
+            "lines": self.lines,
+            "position": self.head.position,
+            "hash": self.head.hash,
+            "fault": {"position": self.at, "kind": self.fault} if self.fault else None,
+        }
+
 
 class Walk:
     """Goes along one chain, line by line in the order of positions, and remembers the first thing that is wrong.

@@ -15,6 +15,7 @@ from review_service.context import OPERATOR
 from review_service.errors import NotFoundError
 from review_service.roster.use_cases import teacher_name
 from review_service.words import _
+from shared.observing import use_case
 from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ async def verify(review: Review, earlier: Mapping[str, Head]) -> list[Report]:
 # --- reading ---
 
 
+@use_case
 async def look(review: Review, teacher: Teacher, wanted: Filter, before: int = 0) -> Page:
     """A page of the administrator's own school; that it was looked at is a line itself, seen the next time."""
     async with review.database.transaction() as connection:

@@ -13,6 +13,7 @@ from review_service.classes import domain, storage
 from review_service.classes.domain import Count, Part, Sort, Standing
 from review_service.errors import AlreadyTheirsError, NotFoundError, UnknownTeacherError
 from review_service.roster.use_cases import student_name, teacher_name
+from shared.observing import use_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -163,6 +164,7 @@ async def own_classes(review: Review, teacher: Teacher) -> Sequence[ClassFigures
     return sorted(classes, key=lambda each: domain.class_order(each.name))
 
 
+@use_case
 async def school(review: Review, administrator: Teacher, sort: Sort) -> School:
     """The administrator's school."""
     async with review.database.connection() as connection:
@@ -230,6 +232,7 @@ def _teacher(review: Review, row: asyncpg.Record) -> TeacherOfClass:
 # --- one class ---
 
 
+@use_case
 async def look_at_class(
     review: Review, teacher: Teacher, class_id: str, *, action: str = "students.looked-at"
 ) -> ClassInFull:
