@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from binding_service.roster import importing, storage
+from binding_service.roster import facts, storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
-
-    import asyncpg
 
     from binding_service.roster.importing import Roster
     from shared.database import Connection
@@ -54,17 +51,12 @@ async def _revision_before(connection: Connection, since: datetime) -> int:
 
 async def _events(roster: Roster, connection: Connection, revision: int | None) -> AsyncIterator[list[Event]]:
     """Batches of events of everything, or of what is newer than the import ``revision``."""
-    makers: dict[str, Callable[[asyncpg.Record], Event]] = {
-        "schools": importing._school_event,  # noqa: SLF001 - one maker for both ways of telling
-        "classes": importing._class_event,  # noqa: SLF001 - the same
-        "teachers": partial(importing._teacher_event, roster),  # noqa: SLF001 - the same
-    }
-    for table, make in makers.items():
+    for table, make in facts.makers(roster.to_review).items():
         async for rows in storage.rows(connection, table):
             yield [make(row) for row in rows if revision is None or row["revision"] > revision]
     if revision is None or await _has_later(connection, revision):
         async for rows in storage.class_rosters(connection):
-            yield [importing._class_roster_event(roster, row) for row in rows]  # noqa: SLF001 - the same
+            yield [facts.class_roster(roster.to_review, row) for row in rows]
 
 
 async def _has_later(connection: Connection, revision: int) -> bool:

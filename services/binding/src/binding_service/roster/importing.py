@@ -7,27 +7,18 @@ import io
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from binding_service.applications.moves import follow_students
-from binding_service.roster import oneroster, records, storage
+from binding_service.roster import facts, oneroster, records, storage
 from binding_service.roster.domain import Choices, Progress, Report, refusal
 from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterError
 from binding_service.roster.guardians import KeptGuardian
 from binding_service.roster.progress import ignore
 from binding_service.roster.reading import COLUMNS, NULL, Export, Person, guardian_facts, reading
 from shared import outbox
-from shared.events import (
-    ClassRosterUpdated,
-    ClassUpdated,
-    SchoolUpdated,
-    StudentOfClass,
-    StudentsForReview,
-    TeacherForReview,
-    TeacherUpdated,
-)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -243,18 +234,13 @@ async def _tell(roster: Roster, connection: Connection, revision: int | None = N
 
     Returns how many.
     """
-    makers: dict[str, Callable[[asyncpg.Record], Event]] = {
-        "schools": _school_event,
-        "classes": _class_event,
-        "teachers": partial(_teacher_event, roster),
-    }
     count = 0
-    for table, make in makers.items():
+    for table, make in facts.makers(roster.to_review).items():
         count += await _record(connection, storage.rows(connection, table, revision), make)
     rosters = (
         storage.class_rosters(connection) if revision is None else storage.changed_class_rosters(connection, revision)
     )
-    return count + await _record(connection, rosters, partial(_class_roster_event, roster))
+    return count + await _record(connection, rosters, partial(facts.class_roster, roster.to_review))
 
 
 async def _record(
@@ -266,28 +252,3 @@ async def _record(
         await outbox.record(connection, *map(make, rows))
         count += len(rows)
     return count
-
-
-def _school_event(row: asyncpg.Record) -> Event:
-    return SchoolUpdated.of("binding", row["id"], **_facts(row, "revision", "code", "name", "level", "active"))
-
-
-def _class_event(row: asyncpg.Record) -> Event:
-    return ClassUpdated.of(
-        "binding", row["id"], **_facts(row, "revision", "school_id", "name", "teacher_ids", "active")
-    )
-
-
-def _teacher_event(roster: Roster, row: asyncpg.Record) -> Event:
-    event = TeacherUpdated.of("binding", row["id"], **_facts(row, "revision", "school_id", "role", "active"))
-    return event.sealed(roster.to_review, for_review=TeacherForReview(name=row["name"], email=row["email"]))
-
-
-def _class_roster_event(roster: Roster, row: asyncpg.Record) -> Event:
-    students = [StudentOfClass(id=id_, name=name) for id_, name in zip(row["ids"], row["names"], strict=True)]
-    event = ClassRosterUpdated.of("binding", row["id"], **_facts(row, "revision", "school_id"))
-    return event.sealed(roster.to_review, for_review=StudentsForReview(students=students))
-
-
-def _facts(row: asyncpg.Record, *names: str) -> dict[str, Any]:
-    return {name: row[name] for name in names}
