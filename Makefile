@@ -41,7 +41,7 @@ configuration: .venv/synced ## write docs/configuration.md anew, from the settin
 licences: .venv/synced ## write docs/licences.md anew, from what is installed
 	@exec $(PYTHON) tests/contract/supply.py licences
 
-sbom: .venv/synced ## write a CycloneDX document for each image to .run/sbom
+sbom: .venv/synced ## write a CycloneDX document for each image to .run/sbom; with Debian's packages where the image is built
 	@exec $(PYTHON) tests/contract/supply.py sbom
 
 audit: .venv/synced ## ask a vulnerability service (osv.dev, or AUDIT_URL) about all of uv.lock; 2: it could not be asked

@@ -5,7 +5,7 @@
     python tests/contract/supply.py licences | sbom | audit
 
 What a service installs is read from uv.lock as its Dockerfile does, for CPython on Linux; licences are what the
-distributions say of themselves in the environment that uv.lock made.
+distributions say of themselves in the environment that uv.lock made. What Debian installed is read from built images.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from packaging.markers import Marker, default_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 LICENCES = ROOT / "docs" / "licences.md"
 SBOMS = ROOT / ".run" / "sbom"
+#: The packages that images are made of; see :func:`image_name`.
 IMAGES = ("otp-service", "binding-service", "review-service", "notify-service", "kinbind-operations")
+#: Where Debian, and images made from it, keep the list of what is installed.
+DPKG_STATUS = "/var/lib/dpkg/status"
 #: What the images run (PYTHON_IMAGE), whatever runs this.
 TARGET = {
     "implementation_name": "cpython",
@@ -125,10 +129,44 @@ def write_sboms() -> int:
     """A CycloneDX document for each image; the exit code."""
     SBOMS.mkdir(parents=True, exist_ok=True)
     for image in IMAGES:
+        document = sbom(image)
+        status = dpkg_status(image)
+        document["components"] += debian_components(status)
         path = SBOMS / f"{image}.cdx.json"
-        path.write_text(json.dumps(sbom(image), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(path.relative_to(ROOT))
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(path.relative_to(ROOT), "" if status else f"(Python only: no image {image_name(image)} is built here)")
     return 0
+
+
+def image_name(package: str) -> str:
+    """What docker-compose.yml calls the image of a package."""
+    return f"kinbind-{package.removesuffix('-service').removeprefix('kinbind-')}"
+
+
+def dpkg_status(package: str) -> str:
+    """What Debian has installed in the built image, in dpkg's own form; empty where there is no engine or image."""
+    docker = shutil.which("docker")
+    if docker is None:
+        return ""
+    container = [docker, "run", "--rm", "--network", "none", "--pull", "never", "--entrypoint", "python3"]
+    read = f"print(open({DPKG_STATUS!r}, encoding='utf-8').read())"
+    asked = subprocess.run(  # noqa: S603 - our own command line
+        [*container, image_name(package), "-c", read], check=False, capture_output=True, text=True
+    )
+    return asked.stdout if asked.returncode == 0 else ""
+
+
+def debian_components(status: str) -> list[dict[str, Any]]:
+    """The packages of dpkg's status file, as CycloneDX components with package URLs."""
+    found = []
+    for paragraph in status.strip().split("\n\n"):
+        lines = [line.partition(": ") for line in paragraph.splitlines() if not line.startswith(" ")]
+        fields = {name: value for name, _, value in lines}
+        if fields.get("Status") == "install ok installed":
+            name, version, architecture = fields["Package"], fields["Version"], fields["Architecture"]
+            purl = f"pkg:deb/debian/{name}@{quote(version, safe='.~')}?arch={architecture}"
+            found.append({"type": "library", "name": name, "version": version, "purl": purl, "bom-ref": purl})
+    return found
 
 
 def sbom(image: str) -> dict[str, Any]:

@@ -63,6 +63,31 @@ def test_an_image_s_bill_of_materials_names_what_is_in_it_with_hash_and_licence(
         assert any(reference.get("hashes") for reference in component["externalReferences"]), name
 
 
+def test_what_debian_installed_is_named_and_what_it_removed_is_not():
+    status = """Package: libssl3t64
+Status: install ok installed
+Architecture: amd64
+Version: 3.5.1-1+deb13u1
+Description: Secure Sockets Layer toolkit
+ Version: 1 of the text
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: all
+Version: 1
+
+Package: tzdata
+Status: install ok installed
+Architecture: all
+Version: 1:2025b~4
+"""
+    assert [component["purl"] for component in supply.debian_components(status)] == [
+        "pkg:deb/debian/libssl3t64@3.5.1-1%2Bdeb13u1?arch=amd64",
+        "pkg:deb/debian/tzdata@1%3A2025b~4?arch=all",
+    ]
+    assert supply.debian_components("") == []
+
+
 class Osv(BaseHTTPRequestHandler):
     """A vulnerability service that knows of something wrong with one package, or of nothing."""
 
