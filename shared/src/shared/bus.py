@@ -23,10 +23,12 @@ import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import structlog
 from aio_pika import exceptions as pika_errors
+from aio_pika.channel import Channel as PlainChannel
 from aiormq import exceptions as amqp_errors
 from faststream import BaseMiddleware
 from faststream.exceptions import AckMessage, NackMessage, RejectMessage
@@ -66,6 +68,10 @@ CAUSE_HEADER = "x-kinbind-cause"
 DELIVERY_LIMIT = 20
 RECONNECT_SECONDS = 1
 SEND_BACK_TIMEOUT_SECONDS = 5
+#: A frozen node takes connections and says nothing.
+CONNECT_TIMEOUT_SECONDS = 10
+#: aiormq gives a connection up after three of them and three seconds. Much shorter, and a busy process loses its own.
+HEARTBEAT_SECONDS = 10
 
 #: A broker that is away; RuntimeError is aiormq's for a connection that is just being replaced.
 BROKER_FAULTS = (OSError, RuntimeError, TimeoutError, pika_errors.AMQPError, amqp_errors.AMQPError)
@@ -104,8 +110,19 @@ def _dead_letter_queue(queue: RabbitQueue) -> RabbitQueue:
 
 
 def request_queue(name: str) -> RabbitQueue:
-    """The queue of a request/reply endpoint. What nobody took within its deadline the broker forgets."""
-    return RabbitQueue(name, queue_type=QueueType.CLASSIC, durable=True)
+    """The queue of a request/reply endpoint. What nobody took within its deadline the broker forgets.
+
+    A quorum queue too: a classic one lives on one node of a cluster, and dies with it.
+    """
+    return RabbitQueue(name, queue_type=QueueType.QUORUM, durable=True)
+
+
+def with_heartbeat(url: str) -> str:
+    """The address with our heartbeat, unless it names another: a machine that dies closes no connection."""
+    query = urlsplit(url).query
+    if "heartbeat" in parse_qs(query):
+        return url
+    return f"{url}{'&' if query else '?'}heartbeat={HEARTBEAT_SECONDS}"
 
 
 class Bus:
@@ -116,10 +133,12 @@ class Bus:
         self._prefetch = prefetch
         self._queues: list[RabbitQueue] = []
         self._published: list[type[Event]] = []
+        self._answered: list[RabbitQueue] = []
         self._ready = asyncio.Event()
         self._channels: list[Channel] = []
         self.broker = RabbitBroker(
-            url,
+            with_heartbeat(url),
+            timeout=CONNECT_TIMEOUT_SECONDS,
             app_id=service,
             default_channel=Channel(on_return_raises=True),
             graceful_timeout=graceful_timeout,
@@ -148,7 +167,9 @@ class Bus:
 
     def answer(self, name: str) -> Callable[[Callable[..., Awaitable[RabbitResponse]]], Any]:
         """Decorator: the function answers requests sent to ``name``; see :func:`reply`."""
-        return self.broker.subscriber(request_queue(name), channel=self._consumer_channel(), ack_policy=AckPolicy.ACK)
+        queue = request_queue(name)
+        self._answered.append(queue)
+        return self.broker.subscriber(queue, channel=self._consumer_channel(), ack_policy=AckPolicy.ACK)
 
     def _consumer_channel(self) -> Channel:
         """A channel of its own: an error that closes it leaves every other consumer alone."""
@@ -236,6 +257,23 @@ class Bus:
                 await self.broker.declare_queue(_dead_letter_queue(queue))
                 declared = await self.broker.declare_queue(queue)
                 await declared.bind(EVENTS_EXCHANGE.name, routing_key=event.TYPE)
+        for queue in self._answered:
+            queue.declare = not await self._is_of_an_earlier_kind(queue)
+
+    async def _is_of_an_earlier_kind(self, queue: RabbitQueue) -> bool:
+        """Whether the broker has the queue as an earlier version declared it, and refuses to see it declared otherwise.
+
+        It is used as it is then, by processes of both versions, and is of the new kind once somebody has deleted it.
+        """
+        # A channel of its own, because the refusal closes it, and not one that would ask again after each reconnection.
+        channel = await PlainChannel(await self.broker.connect())
+        try:
+            await channel.declare_queue(queue.name, durable=queue.durable, arguments=queue.arguments)
+        except pika_errors.ChannelPreconditionFailed:
+            log.warning("a queue of an earlier version is used as it is", queue=queue.name)
+            return True
+        await channel.close()
+        return False
 
 
 def reply(model: BaseModel) -> RabbitResponse:
