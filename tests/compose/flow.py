@@ -53,6 +53,7 @@ async def receive(database: Database, bus: Bus) -> None:
 async def send(database: Database, bus: Bus) -> None:
     """Send and ask until there is enough, and go on relaying until the end."""
     bus.publishes(CodeIssued)
+    bus.asks(QUESTION)
     wakes = Wakes(database)
     relay = Relay(database, wakes, bus.publish_event)
     await asyncio.gather(bus.start(), wakes.run(), relay.run(), _write(database), _ask(database, bus))

@@ -1,4 +1,4 @@
-"""The documents that others build on, made from the code: event schemas, AsyncAPI, OpenAPI.
+"""The documents that others build on, made from the code: event schemas, AsyncAPI, OpenAPI, RabbitMQ's definitions.
 
 ``make contracts`` writes them; the tests beside this hold that they are up to date and that schemas only grow.
 """
@@ -19,6 +19,7 @@ import otp_service.consumers
 import review_service.consumers
 from binding_service.app import make_app
 from binding_service.settings import Settings
+from contract.broker import definitions
 from shared.bus import Bus
 from shared.events import EVENTS
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SCHEMAS = HERE / "schemas"
 DOCS = HERE.parents[1] / "docs"
+DEFINITIONS = HERE.parents[1] / "deploy" / "rabbitmq" / "definitions.json"
 BROKER = "amqp://localhost:5672/"
 
 #: How each service attaches itself to a bus; what its handlers work with does not matter to the document.
@@ -46,10 +48,16 @@ def event_schema(event: type[Event]) -> dict[str, Any]:
     return event.model_json_schema(mode="serialization")
 
 
-def asyncapi(service: str) -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of a service: what it hears, answers and tells."""
+def bus_of(service: str) -> Bus:
+    """A service's bus with all that it hears, asks, answers and tells; it is connected to nothing."""
     bus = Bus(BROKER, service)
     SUBSCRIBE[service](bus)
+    return bus
+
+
+def asyncapi(service: str) -> dict[str, Any]:
+    """The AsyncAPI 3.0 document of a service: what it hears, answers and tells."""
+    bus = bus_of(service)
     return AsyncAPI(bus.broker, title=f"{service} service", version="1.0.0").to_specification().to_jsonable()
 
 
@@ -65,6 +73,7 @@ def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
     for service in SUBSCRIBE:
         yield DOCS / "asyncapi" / f"{service}.json", asyncapi(service)
     yield DOCS / "openapi.json", openapi()
+    yield DEFINITIONS, definitions([bus_of(service) for service in SUBSCRIBE])
 
 
 def as_text(document: dict[str, Any]) -> str:
