@@ -134,7 +134,10 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
     parser = argparse.ArgumentParser(prog=package.replace("_", "-"))
     choices = parser.add_subparsers(dest="command", required=True)
     choices.add_parser("serve", help="serve HTTP, consume events and relay the outbox until SIGTERM")
-    choices.add_parser("migrate", help="bring the schema up to date")
+    migrating = choices.add_parser("migrate", help="bring the schema up to date, before new processes start")
+    migrating.add_argument(
+        "--post", action="store_true", help="finish a deployment: no process of the version before is left"
+    )
     for command in commands:
         command.configure(choices.add_parser(command.name, help=command.help))
     arguments = parser.parse_args()
@@ -146,7 +149,7 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
             _serve(values, make_app(values))
             return 0
         if arguments.command == "migrate":
-            return _migrate(package, values)
+            return asyncio.run(_migrate(package, values, post=arguments.post))
         chosen = next(command for command in commands if command.name == arguments.command)
         return asyncio.run(chosen.run(values, arguments))
     except SettingsError as error:
@@ -154,14 +157,26 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
         return 2
 
 
-def _migrate(package: str, settings: ServiceSettings) -> int:
+async def _migrate(package: str, settings: ServiceSettings, *, post: bool) -> int:
+    dsn = settings.database_url.get_secret_value()
     try:
-        applied = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), package))
+        applied = await migrations.migrate(dsn, package, post=post)
+        left = await _left(dsn, package)
     except (OSError, asyncpg.PostgresError, migrations.MigrationError) as error:
         print(f"migrations were not applied: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
         return 1
     print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")  # noqa: T201
+    for name in left:
+        print(f"waits for migrate --post, when no process of the version before is left: {name}")  # noqa: T201
     return 0
+
+
+async def _left(dsn: str, package: str) -> list[str]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await migrations.pending(connection, package)
+    finally:
+        await connection.close()
 
 
 def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
