@@ -1,8 +1,8 @@
 """Liveness and readiness, as Kubernetes asks for them.
 
 ``/health/live`` says that the process answers. ``/health/ready`` says that it can do its work: migrations applied, the
-database answering, consumers attached, no event waiting in the outbox for longer than it should. Post
-migrations that wait for the end of a deployment are named beside: the service works without them.
+database answering, consumers attached, no event waiting in the outbox for longer than it should, and nobody has asked it
+to stop. Post migrations that wait for the end of a deployment are named beside: the service works without them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from shared.bus import Bus
     from shared.database import Database
 
+#: In the lifespan's state (ASGI) from when the service is asked to stop.
+STOPPING = "kinbind.stopping"
 OUTBOX_TOO_OLD_SECONDS = 60
 CHECK_TIMEOUT_SECONDS = 3
 
@@ -33,8 +35,9 @@ def health_routes(package: str, database: Database, bus: Bus) -> list[Route]:
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": "live"})
 
-    async def ready(_: Request) -> JSONResponse:
-        wrong = await problems(package, database, bus)
+    async def ready(request: Request) -> JSONResponse:
+        stops = STOPPING in request.scope.get("state", {})
+        wrong = ["stopping"] if stops else await problems(package, database, bus)
         status = "not ready" if wrong else "ready"
         told = {"status": status, "problems": wrong, "post_migrations": await _post_migrations(package, database)}
         return JSONResponse(told, 503 if wrong else 200)

@@ -18,6 +18,7 @@ import uvicorn
 import uvloop
 
 from shared import migrations, tracing
+from shared.health import STOPPING
 from shared.logs import configure_logs
 from shared.operations import work_for_operators
 from shared.outbox import Relay
@@ -102,14 +103,22 @@ def _log_stray_fault(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
 
 
 class Server(uvicorn.Server):
-    """Tells the app of the stop before it waits for open connections to end.
+    """Tells proxies and the app of the stop before it waits for open connections to end.
 
-    uvicorn ends the lifespan only when every answer is complete, and a stream has no end of its own. An app that
-    streams yields a function under :data:`ON_STOP` from its lifespan (ASGI's lifespan state); it is called once.
+    For ``drain_seconds`` it only says that it is not ready, and goes on serving: a proxy that asks has turned to others
+    by the time that connections are refused. uvicorn ends the lifespan only when every answer is complete, and a stream
+    has no end of its own. An app that streams yields a function under :data:`ON_STOP` from its lifespan (ASGI's lifespan
+    state); it is called once.
     """
+
+    def __init__(self, config: uvicorn.Config, *, drain_seconds: float = 0) -> None:
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, however it was asked for: by a signal, or by ``should_exit``."""
+        self.lifespan.state[STOPPING] = True
+        await asyncio.sleep(self._drain_seconds)
         on_stop = self.lifespan.state.get(ON_STOP)
         if on_stop is not None:
             on_stop()
@@ -197,4 +206,4 @@ def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
     )
-    Server(config).run(sockets=[listener])
+    Server(config, drain_seconds=settings.drain_seconds).run(sockets=[listener])

@@ -165,6 +165,11 @@ class ServiceSettings(SecretSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe line that is logged."
     )
+    drain_seconds: float = Field(
+        default=0,
+        ge=0,
+        description="Time after SIGTERM in which it still serves and says that it is not ready, so that proxies leave.",
+    )
     shutdown_seconds: float = Field(
         default=20, gt=0, description="Time that requests and messages under way get to finish after SIGTERM."
     )
