@@ -127,16 +127,16 @@ class Cluster:
         """Wait until events that are written from now on are handled, and questions answered."""
         ((moment,),) = self.sql("SELECT clock_timestamp()")
         fresh = (
-            f"SELECT ((SELECT count(*) FROM sent JOIN handled USING (event_id) WHERE sent.at > '{moment}') > 200 AND"
-            f" (SELECT count(*) FROM asked WHERE answered AND at > '{moment}') > 10)::int"  # noqa: S608 - the database's own time
+            f"SELECT ((SELECT count(*) FROM sent JOIN handled USING (event_id) WHERE sent.at > '{moment}') > 200 AND"  # noqa: S608 - our own time
+            f" (SELECT count(*) FROM asked WHERE answered AND at > '{moment}') > 10)::int"
         )
         _eventually(lambda: bool(self.figure(fresh)), within=90, what="events are handled and questions answered")
 
     def gap(self, condition: str, since: str) -> float:
         """The longest time since then with no row that meets the condition, in seconds."""
         return self.figure(
-            "SELECT round(extract(epoch FROM max(gap)), 1) FROM"
-            f" (SELECT at, at - lag(at) OVER (ORDER BY at) AS gap FROM {condition}) AS gaps WHERE at > '{since}'"  # noqa: S608 - the database's own time
+            "SELECT round(extract(epoch FROM max(
+            f" (SELECT at, at - lag(at) OVER (ORDER BY at) AS gap FROM {condition}) AS gaps WHERE at > '{since}'"
         )
 
     def cut_off(self, service: str) -> Callable[[], object]:
