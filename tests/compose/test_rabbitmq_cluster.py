@@ -109,9 +109,13 @@ class Cluster:
         return []
 
     def queues(self) -> dict[str, tuple[str, set[str]]]:
-        """Of each queue the node that leads it, and the nodes that have it and are there."""
+        """Of each queue the node that leads it, and the nodes that have it and are there.
+
+        But for queues of answers: each belongs to one connection, and is made anew with it.
+        """
         rows = self.control("list_queues", "name", "leader", "online")
-        return {name: (leader, set(re.findall(r"rabbit@[\w-]+", online))) for name, leader, online in rows}
+        members = {name: (leader, set(re.findall(r"rabbit@[\w-]+", online))) for name, leader, online in rows}
+        return {name: found for name, found in members.items() if ".replies." not in name}
 
     def is_whole(self) -> bool:
         """Whether every queue has its three members, all of them there."""

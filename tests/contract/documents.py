@@ -1,12 +1,13 @@
 """The documents that others build on, made from the code: event schemas, AsyncAPI, OpenAPI, RabbitMQ's definitions.
 
-``make contracts`` writes them; the tests beside this hold that they are up to date and that schemas only grow.
+And the alert rules in the form that Kubernetes takes. ``make contracts`` writes them; the tests beside this hold that they are up to date and that schemas only grow.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SCHEMAS = HERE / "schemas"
 DOCS = HERE.parents[1] / "docs"
-DEFINITIONS = HERE.parents[1] / "deploy" / "rabbitmq" / "definitions.json"
+DEPLOY = HERE.parents[1] / "deploy"
+DEFINITIONS = DEPLOY / "rabbitmq" / "definitions.json"
+ALERTS = DEPLOY / "observability" / "alerts.yml"
+RULES = DEPLOY / "kubernetes" / "base" / "monitoring" / "rules.yaml"
 BROKER = "amqp://localhost:5672/"
 
 #: How each service attaches itself to a bus; what its handlers work with does not matter to the document.
@@ -64,6 +68,13 @@ def asyncapi(service: str) -> dict[str, Any]:
 def openapi() -> dict[str, Any]:
     """The OpenAPI 3.1 document of the gateway."""
     return make_app(Settings()).openapi()
+
+
+def rules() -> str:
+    """The alert rules as the Prometheus Operator takes them; their text as it stands, comments too."""
+    alerts = textwrap.indent(ALERTS.read_text(encoding="utf-8"), "  ")
+    head = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: kinbind}\nspec:\n"
+    return f"# Made from deploy/observability/alerts.yml by make contracts.\n{head}{alerts}"
 
 
 def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -105,6 +116,7 @@ def main() -> int:
                 return 1
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(as_text(document), encoding="utf-8")
+    RULES.write_text(rules(), encoding="utf-8")
     return 0
 
 
