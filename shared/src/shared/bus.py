@@ -233,7 +233,9 @@ class Bus:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise
-                log.warning("broker not reachable yet", fault=type(fault).__name__)
+                lacking = isinstance(fault, amqp_errors.AMQPChannelError)
+                words = "the broker lacks a queue or exchange, or a right" if lacking else "broker not reachable yet"
+                log.warning(words, fault=type(fault).__name__)
                 await self.broker.stop()
                 await asyncio.sleep(RECONNECT_SECONDS)
             else:
