@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -33,3 +34,30 @@ def archive(*paths: str) -> bytes:
     if done.returncode:
         pytest.skip(f"the commit of {NAME}, {COMMIT[:9]}, is not in this clone (git fetch --unshallow)")
     return done.stdout
+
+
+def programs() -> Path:
+    """Where the programs of the last release are, made from its own ``uv.lock`` and kept between runs under ``.run``."""
+    folder = ROOT / ".run" / "released" / COMMIT
+    if not (folder / "made").exists():
+        with tarfile.open(fileobj=io.BytesIO(archive())) as tar:
+            tar.extractall(folder, filter="data")
+        # Of the environment that runs the tests it is to know nothing.
+        environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        done = subprocess.run(  # noqa: S603 - our own history
+            [_uv(), "sync", "--frozen", "--quiet", "--no-dev", "--all-packages"],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env=environment | {"UV_PYTHON_DOWNLOADS": "never"},
+        )
+        assert done.returncode == 0, done.stderr
+        (folder / "made").touch()
+    return folder / ".venv" / "bin"
+
+
+def _uv() -> str:
+    """The uv that made this environment (deploy/local/bootstrap.py)."""
+    known = [ROOT / ".tools" / "bin" / "uv", ROOT / ".tools" / "pip" / "bin" / "uv"]
+    return next((str(uv) for uv in known if uv.exists()), "uv")
