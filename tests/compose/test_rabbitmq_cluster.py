@@ -39,6 +39,15 @@ CREATE TABLE handled (event_id uuid NOT NULL, at timestamptz NOT NULL DEFAULT cl
 CREATE TABLE asked (answered boolean NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE TABLE enough (at timestamptz NOT NULL DEFAULT clock_timestamp());
 """
+#: Whether enough was handled of what was sent, and answered, since a time.
+FRESH = """
+SELECT ((SELECT count(*) FROM sent JOIN handled USING (event_id) WHERE sent.at > '{0}') > 200
+    AND (SELECT count(*) FROM asked WHERE answered AND at > '{0}') > 10)::int
+"""
+GAP = """
+SELECT round(extract(epoch FROM max(gap)), 1)
+FROM (SELECT at, at - lag(at) OVER (ORDER BY at) AS gap FROM {0}) AS gaps WHERE at > '{1}'
+"""
 
 
 def _run(*command: str) -> str:
@@ -130,18 +139,12 @@ class Cluster:
     def flows(self) -> None:
         """Wait until events that are written from now on are handled, and questions answered."""
         ((moment,),) = self.sql("SELECT clock_timestamp()")
-        fresh = (
-            f"SELECT ((SELECT count(*) FROM sent JOIN handled USING (event_id) WHERE sent.at > '{moment}') > 200 AND"  # noqa: S608 - our own time
-            f" (SELECT count(*) FROM asked WHERE answered AND at > '{moment}') > 10)::int"
-        )
+        fresh = FRESH.format(moment)
         _eventually(lambda: bool(self.figure(fresh)), within=90, what="events are handled and questions answered")
 
-    def gap(self, condition: str, since: str) -> float:
-        """The longest time since then with no row that meets the condition, in seconds."""
-        return self.figure(
-            "SELECT round(extract(epoch FROM max(
-            f" (SELECT at, at - lag(at) OVER (ORDER BY at) AS gap FROM {condition}) AS gaps WHERE at > '{since}'"
-        )
+    def gap(self, rows: str, since: str) -> float:
+        """The longest time since then with none of these rows, in seconds."""
+        return self.figure(GAP.format(rows, since))
 
     def cut_off(self, service: str) -> Callable[[], object]:
         """Take the container out of the network; the function given back puts it in again."""

@@ -1,6 +1,7 @@
 """The documents that others build on, made from the code: event schemas, AsyncAPI, OpenAPI, RabbitMQ's definitions.
 
-And the alert rules in the form that Kubernetes takes. ``make contracts`` writes them; the tests beside this hold that they are up to date and that schemas only grow.
+And the alert rules in the form that Kubernetes takes. ``make contracts`` writes them; the tests beside this hold that
+they are up to date and that schemas only grow.
 """
 
 from __future__ import annotations
