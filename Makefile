@@ -33,7 +33,7 @@ lint: .venv/synced ## ruff, mypy and the rules of who imports whom
 	@.venv/bin/lint-imports
 
 contracts: .venv/synced ## write the schemas, AsyncAPI and OpenAPI documents anew
-	@exec $(PYTHON) tests/contract/documents.py
+	@PYTHONPATH=tests exec $(PYTHON) tests/contract/documents.py
 
 configuration: .venv/synced ## write docs/configuration.md anew, from the settings classes
 	@exec $(PYTHON) tests/contract/configuration.py

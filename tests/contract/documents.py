@@ -1,12 +1,14 @@
-"""The documents that others build on, made from the code: event schemas, AsyncAPI, OpenAPI.
+"""The documents that others build on, made from the code: event schemas, AsyncAPI, OpenAPI, RabbitMQ's definitions.
 
-``make contracts`` writes them; the tests beside this hold that they are up to date and that schemas only grow.
+And the alert rules in the form that Kubernetes takes. ``make contracts`` writes them; the tests beside this hold that
+they are up to date and that schemas only grow.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +21,7 @@ import otp_service.consumers
 import review_service.consumers
 from binding_service.app import make_app
 from binding_service.settings import Settings
+from contract.broker import definitions
 from shared.bus import Bus
 from shared.events import EVENTS
 
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SCHEMAS = HERE / "schemas"
 DOCS = HERE.parents[1] / "docs"
+DEPLOY = HERE.parents[1] / "deploy"
+DEFINITIONS = DEPLOY / "rabbitmq" / "definitions.json"
+ALERTS = DEPLOY / "observability" / "alerts.yml"
+RULES = DEPLOY / "kubernetes" / "base" / "monitoring" / "rules.yaml"
 BROKER = "amqp://localhost:5672/"
 
 #: How each service attaches itself to a bus; what its handlers work with does not matter to the document.
@@ -46,16 +53,29 @@ def event_schema(event: type[Event]) -> dict[str, Any]:
     return event.model_json_schema(mode="serialization")
 
 
-def asyncapi(service: str) -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of a service: what it hears, answers and tells."""
+def bus_of(service: str) -> Bus:
+    """A service's bus with all that it hears, asks, answers and tells; it is connected to nothing."""
     bus = Bus(BROKER, service)
     SUBSCRIBE[service](bus)
+    return bus
+
+
+def asyncapi(service: str) -> dict[str, Any]:
+    """The AsyncAPI 3.0 document of a service: what it hears, answers and tells."""
+    bus = bus_of(service)
     return AsyncAPI(bus.broker, title=f"{service} service", version="1.0.0").to_specification().to_jsonable()
 
 
 def openapi() -> dict[str, Any]:
     """The OpenAPI 3.1 document of the gateway."""
     return make_app(Settings()).openapi()
+
+
+def rules() -> str:
+    """The alert rules as the Prometheus Operator takes them; their text as it stands, comments too."""
+    alerts = textwrap.indent(ALERTS.read_text(encoding="utf-8"), "  ")
+    head = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: kinbind}\nspec:\n"
+    return f"# Made from deploy/observability/alerts.yml by make contracts.\n{head}{alerts}"
 
 
 def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -65,6 +85,7 @@ def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
     for service in SUBSCRIBE:
         yield DOCS / "asyncapi" / f"{service}.json", asyncapi(service)
     yield DOCS / "openapi.json", openapi()
+    yield DEFINITIONS, definitions([bus_of(service) for service in SUBSCRIBE])
 
 
 def as_text(document: dict[str, Any]) -> str:
@@ -96,6 +117,7 @@ def main() -> int:
                 return 1
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(as_text(document), encoding="utf-8")
+    RULES.write_text(rules(), encoding="utf-8")
     return 0
 
 

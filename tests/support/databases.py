@@ -50,7 +50,7 @@ def template_database(postgres: Postgres) -> Iterator[str]:
     name = f"kinbind_test_{uuid4().hex[:12]}"
     wait_for(make_database(postgres, name, ROLES))
     try:
-        wait_for(migrate_services({service: _addresses(postgres, name).dsn(service) for service in SERVICES}))
+        wait_for(migrate_services({service: addresses(postgres, name).dsn(service) for service in SERVICES}))
         yield name
     finally:
         wait_for(drop_database(postgres, name))
@@ -62,12 +62,13 @@ def fresh_databases(postgres: Postgres, template: str) -> Iterator[Databases]:
     name = f"{template}_{uuid4().hex[:12]}"
     wait_for(make_copy(postgres, template, name))
     try:
-        yield _addresses(postgres, name)
+        yield addresses(postgres, name)
     finally:
         wait_for(drop_database(postgres, name))
 
 
-def _addresses(postgres: Postgres, name: str) -> Databases:
+def addresses(postgres: Postgres, name: str) -> Databases:
+    """Those of a database that was made with ROLES."""
     services = {service: postgres.dsn(*ROLES[service], name) for service in SERVICES}
     return Databases(name, superuser=postgres.of_database(name), **services)
 

@@ -33,12 +33,26 @@ class Family:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An application that is filled in half: the children are named, and the statement accepted."""
+
+    serial: int
+    email: str
+    token: str
+
+
 def apply(stack: Stack, serial: int, students: Sequence[Student], *, relation: str = "mother", **own: str) -> Family:
     """The whole application of the ``serial``-th parent for these students.
 
     ``own`` are name, national_id, email and phone, where they matter.
     """
-    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30) as client:
+    return finish(stack, begin(stack, serial, students, relation=relation, **own), **own)
+
+
+def begin(stack: Stack, serial: int, students: Sequence[Student], *, relation: str = "mother", **own: str) -> Begun:
+    """Its first half."""
+    with _api(stack) as client:
         email = own.get("email", f"family{serial}@example.org")
         attempt = _do(client, "POST", "/codes", channel="email", contact=email)["attempt"]
         session = _do(client, "POST", "/sessions", attempt=attempt, code=stack.code_for(email))
@@ -46,26 +60,37 @@ def apply(stack: Stack, serial: int, students: Sequence[Student], *, relation: s
         for student in students:
             _do(client, "POST", "/draft/students", **_student(student, relation))
         _do(client, "PUT", "/draft/consent", version=_do(client, "GET", "/statement")["version"])
-        _do(client, "PUT", "/draft/parent/id", national_id=own.get("national_id", parent_id(serial)))
+        return Begun(serial, email, session["token"])
+
+
+def finish(stack: Stack, begun: Begun, **own: str) -> Family:
+    """Its second half, by whichever binding."""
+    with _api(stack, begun.token) as client:
+        _do(client, "PUT", "/draft/parent/id", national_id=own.get("national_id", parent_id(begun.serial)))
         name = own.get("name", "林淑芬")
-        _do(client, "PUT", "/draft/parent", name=name, email=email, phone=own.get("phone", f"0911222{serial:03}"))
+        phone = own.get("phone", f"0911222{begun.serial:03}")
+        _do(client, "PUT", "/draft/parent", name=name, email=begun.email, phone=phone)
         client.headers["idempotency-key"] = str(uuid4())
         sent = _do(client, "POST", "/applications", signature={"strokes": STROKES})
-        return Family(email, name, sent["number"], session["token"])
+        return Family(begun.email, name, sent["number"], begun.token)
+
+
+def progress(stack: Stack, family: Family) -> list[dict[str, Any]]:
+    """What the family's page shows."""
+    with _api(stack, family.token) as client:
+        return list(_do(client, "GET", "/bindings"))
 
 
 def withdraw(stack: Stack, family: Family) -> None:
     """Take back everything that the family has applied for."""
-    headers = {"authorization": f"Bearer {family.token}"}
-    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30, headers=headers) as client:
+    with _api(stack, family.token) as client:
         for binding in _do(client, "GET", "/bindings"):
             _do(client, "DELETE", f"/bindings/{binding['id']}")
 
 
 def paper_form(stack: Stack, family: Family) -> bytes:
     """The form that the family may print, as a PDF."""
-    headers = {"authorization": f"Bearer {family.token}"}
-    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30, headers=headers) as client:
+    with _api(stack, family.token) as client:
         application = _do(client, "GET", "/bindings")[0]["application_id"]
         return client.get(f"/applications/{application}/form").raise_for_status().content
 
@@ -73,6 +98,11 @@ def paper_form(stack: Stack, family: Family) -> bytes:
 def parent_id(serial: int) -> str:
     """The ID number of the ``serial``-th parent."""
     return make_national_id("2", FIRST_SERIAL + serial)
+
+
+def _api(stack: Stack, token: str = "") -> httpx.Client:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30, headers=headers)
 
 
 def _student(student: Student, relation: str) -> dict[str, str]:

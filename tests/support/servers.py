@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 START_SECONDS = 60
+#: What a PostgreSQL that is just starting answers.
+STARTING = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 RABBITMQ_PORT = 5672
 MANAGEMENT_PORT = 15672
 
@@ -48,6 +52,26 @@ def test_servers() -> Iterator[Servers]:
 
         with private_servers() as servers:
             yield servers
+
+
+@contextmanager
+def postgres_alone() -> Iterator[Postgres]:
+    """A PostgreSQL that nobody else uses, for what concerns a whole server, as the names of roles do."""
+    from local_stack.private import postgres_programs, private_postgres  # noqa: PLC0415 - only where it is needed
+
+    password = secrets.token_urlsafe(16)
+    if os.environ.get("KINBIND_TEST_SERVERS") != "containers" and postgres_programs() is not None:
+        with tempfile.TemporaryDirectory(prefix="kinbind-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            # The server's user must be able to pass through.
+            folder.chmod(0o711)
+            with private_postgres(folder, password, "-c", "fsync=off") as postgres:
+                yield postgres
+    else:
+        with _postgres_container(password) as container:
+            postgres = _postgres_of(container, password)
+            _try_until(lambda: asyncio.run(_ask(postgres)), STARTING)
+            yield postgres
 
 
 def _given() -> Servers | None:
@@ -75,13 +99,7 @@ def _docker_has_images() -> bool:
 @contextmanager
 def _containers() -> Iterator[Servers]:
     password = secrets.token_urlsafe(16)
-    postgres = (
-        DockerContainer(postgres_image())
-        .with_env("POSTGRES_PASSWORD", password)
-        .with_exposed_ports(5432)
-        # Nothing in it outlives the run, so nothing needs to reach a disk.
-        .with_command("postgres -c fsync=off -c max_connections=300")
-    )
+    postgres = _postgres_container(password)
     rabbitmq = (
         DockerContainer(rabbitmq_image())
         .with_env("RABBITMQ_DEFAULT_USER", "kinbind")
@@ -92,10 +110,25 @@ def _containers() -> Iterator[Servers]:
         yield _wait_until_up(_addresses(postgres, rabbitmq, password))
 
 
+def _postgres_container(password: str) -> DockerContainer:
+    return (
+        DockerContainer(postgres_image())
+        .with_env("POSTGRES_PASSWORD", password)
+        .with_exposed_ports(5432)
+        # Nothing in it outlives the run, so nothing needs to reach a disk.
+        .with_command("postgres -c fsync=off -c max_connections=300")
+    )
+
+
+def _postgres_of(container: DockerContainer, password: str) -> Postgres:
+    host = container.get_container_host_ip()
+    return Postgres(f"postgresql://postgres:{password}@{host}:{container.get_exposed_port(5432)}/postgres")
+
+
 def _addresses(postgres: DockerContainer, rabbitmq: DockerContainer, password: str) -> Servers:
     host = postgres.get_container_host_ip()
     return Servers(
-        Postgres(f"postgresql://postgres:{password}@{host}:{postgres.get_exposed_port(5432)}/postgres"),
+        _postgres_of(postgres, password),
         RabbitMQ(
             f"amqp://kinbind:{password}@{host}:{rabbitmq.get_exposed_port(RABBITMQ_PORT)}/",
             f"http://kinbind:{password}@{host}:{rabbitmq.get_exposed_port(MANAGEMENT_PORT)}",
@@ -104,7 +137,7 @@ def _addresses(postgres: DockerContainer, rabbitmq: DockerContainer, password: s
 
 
 def _wait_until_up(servers: Servers) -> Servers:
-    _try_until(lambda: asyncio.run(_ask(servers.postgres)), (OSError, asyncpg.PostgresError, asyncpg.InterfaceError))
+    _try_until(lambda: asyncio.run(_ask(servers.postgres)), STARTING)
     _try_until(lambda: servers.rabbitmq.manage("GET", "/api/overview"), (StackError,))
     return servers
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from support.databases import Databases
 
 TEACHERS_PASSWORD = "a long walk to school"
+#: The services' programs as they stand here.
+PROGRAMS = Path(sys.executable).parent
 READY_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -51,6 +53,7 @@ class Stack:
     ready_after: dict[str, float]
     databases: Databases
     environments: dict[str, dict[str, str]] = field(repr=False)
+    programs: Path = PROGRAMS
 
     @property
     def two_students(self) -> tuple[Student, Student]:
@@ -88,12 +91,12 @@ class Stack:
 
     def command(self, service: str, *arguments: str) -> str:
         """What a service's command says, with the settings of the one that runs."""
-        return _command(_service(service), self.environments[service], *arguments)
+        return run_command(_service(service), self.environments[service], *arguments, programs=self.programs)
 
     def restart(self, service: str) -> None:
         """Stop a service and start it again, at the same address."""
         self.children[service].stop(STOP_SECONDS)
-        self.children[service] = _start(_service(service), self.environments[service], self.logs)
+        self.children[service] = _start(_service(service), self.environments[service], self.logs, self.programs)
 
     @contextmanager
     def standing_still(self, service: str) -> Iterator[None]:
@@ -123,10 +126,13 @@ def running_stack(
     *,
     undo_seconds: int = 1,
     without_account: Collection[str] = (),
+    programs: Path = PROGRAMS,
+    with_roster: bool = True,
 ) -> Iterator[Stack]:
     """Start everything, as ``make up`` does; yields when all four services are ready.
 
     A teacher's decision leaves after ``undo_seconds``. Staff ``without_account``, by id, have no local account.
+    ``programs`` is where another version's are; without ``with_roster`` the database has it already.
     """
     ports = {service.name: free_port() for service in SERVICES}
     at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
@@ -147,14 +153,15 @@ def running_stack(
         for service in SERVICES
     }
     roster = sample_roster.make_roster()
-    _load(environments, roster, logs / "roster", without_account)
+    if with_roster:
+        _load(environments, roster, logs / "roster", without_account, programs)
     with ExitStack() as stack:
         children: dict[str, Child] = {}
         ready_after: dict[str, float] = {}
         for service, environment in environments.items():
             # One after the other, so that each one's time is its own.
             began = time.monotonic()
-            children[service.name] = _start(service, environment, logs)
+            children[service.name] = _start(service, environment, logs, programs)
             # Whichever process it is by then.
             stack.callback(lambda name: children[name].stop(STOP_SECONDS), service.name)
             ready_after[service.name] = time.monotonic() - began
@@ -166,12 +173,15 @@ def running_stack(
             ready_after=ready_after,
             databases=databases,
             environments={service.name: environment for service, environment in environments.items()},
+            programs=programs,
         )
 
 
-def _start(service: Service, environment: dict[str, str], logs: Path) -> Child:
+def _start(service: Service, environment: dict[str, str], logs: Path, programs: Path) -> Child:
     """The service's process, once it is ready."""
-    child = Child(service.name, [_program(service), "serve"], logs / f"{service.name}.log", environment=environment)
+    child = Child(
+        service.name, [str(programs / service.program), "serve"], logs / f"{service.name}.log", environment=environment
+    )
     address = f"http://127.0.0.1:{environment[service.variable('port')]}"
     try:
         wait_until(partial(_is_ready, address), within=READY_SECONDS, what=service.name, children=[child])
@@ -193,7 +203,11 @@ def _environment(
 
 
 def _load(
-    environments: dict[Service, dict[str, str]], roster: Roster, folder: Path, without_account: Collection[str]
+    environments: dict[Service, dict[str, str]],
+    roster: Roster,
+    folder: Path,
+    without_account: Collection[str],
+    programs: Path,
 ) -> None:
     sample_roster.write(roster, folder)
     accounts = io.StringIO()
@@ -202,14 +216,19 @@ def _load(
     )
     for service, environment in environments.items():
         if service.name == "binding":
-            _command(service, environment, "roster", "import", str(folder))
+            run_command(service, environment, "roster", "import", str(folder), programs=programs)
         if service.name == "review":
-            _command(service, environment, "account", "open-many", "--keep-password", said=accounts.getvalue())
+            opening = ("account", "open-many", "--keep-password")
+            run_command(service, environment, *opening, said=accounts.getvalue(), programs=programs)
 
 
-def _command(service: Service, environment: dict[str, str], *arguments: str, said: str = "") -> str:
+def run_command(
+    service: Service, environment: dict[str, str], *arguments: str, said: str = "", programs: Path = PROGRAMS
+) -> str:
+    """What a service's command says, which must succeed; ``said`` is what it reads."""
+    words = [str(programs / service.program), *arguments]
     done = subprocess.run(  # noqa: S603 - our own programs
-        [_program(service), *arguments], check=False, capture_output=True, text=True, input=said, env=environment
+        words, check=False, capture_output=True, text=True, input=said, env=environment
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -225,10 +244,6 @@ async def _sql(dsn: str, statement: str, *arguments: object) -> object:
 
 def _service(name: str) -> Service:
     return next(service for service in SERVICES if service.name == name)
-
-
-def _program(service: Service) -> str:
-    return str(Path(sys.executable).parent / service.program)
 
 
 def _is_ready(address: str) -> bool:

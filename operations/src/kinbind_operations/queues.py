@@ -19,7 +19,7 @@ from aiormq.exceptions import ChannelAccessRefused, ProbableAuthenticationError
 
 from kinbind_operations.errors import RefusedError, UnreachableError
 from kinbind_operations.settings import SERVICES
-from shared.bus import RETRIES_HEADER, RETRY_DELAYS_SECONDS, dead_letter_name, event_queue, retry_exchange
+from shared.bus import RETRIES_HEADER, RETRY_DELAYS_SECONDS, dead_letter_name, event_queue, retry_queue
 from shared.events import HEARD_BY
 from shared.requests import ISSUE_CODE, REDEEM_CODE
 
@@ -66,7 +66,7 @@ def other_queues() -> Iterator[str]:
     """Those of requests and of what is to be tried again."""
     yield from (ISSUE_CODE, REDEEM_CODE)
     for service in SERVICES:
-        yield from (retry_exchange(service, delay).name for delay in RETRY_DELAYS_SECONDS)
+        yield from (retry_queue(service, delay).name for delay in RETRY_DELAYS_SECONDS)
 
 
 @asynccontextmanager

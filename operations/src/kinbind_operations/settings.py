@@ -6,7 +6,9 @@ import getpass
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import SecretSettings
 
 SERVICES = ("otp", "binding", "review", "notify")
 
@@ -19,10 +21,15 @@ def user() -> str:
         return "unknown"
 
 
-class Settings(BaseSettings):
+class Settings(SecretSettings):
     """Where everything is, and who the operator is there."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="KINBIND_", hide_input_in_errors=True)
+    passwords: ClassVar[dict[str, str]] = {
+        **SecretSettings.passwords,
+        **{f"{service}_database_url": "database_password" for service in SERVICES},
+        "rabbitmq_management_url": "rabbitmq_password",
+    }
 
     database_url: SecretStr = Field(
         default=SecretStr("postgresql://operator:operator@localhost:5432/kinbind"),

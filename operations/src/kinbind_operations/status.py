@@ -70,6 +70,7 @@ async def _health(
         async with http.get(address) as answer:
             told = await answer.json(content_type=None) if answer.status in ANSWERS else {}
             seen["health"] = str(told.get("status", f"answered {answer.status}"))
+            seen["post_migrations"] = told.get("post_migrations", [])
             problems += [f"{service} is not ready: {words}" for words in told.get("problems", [])]
             if answer.status not in ANSWERS:
                 problems.append(f"{service} answered {answer.status} at {address}")
@@ -174,6 +175,7 @@ def _text(report: Report) -> str:
         lines.append(
             f"{service:8} {seen['health']:14} {waits}; {len(applied)} migrations, last {''.join(applied[-1:])}"
         )
+        lines += [f"  waits for {service}-service migrate --post: {name}" for name in seen.get("post_migrations", [])]
     busy = [queue for queue in report.queues if queue["messages"]]
     lines.append(f"{len(report.queues)} queues, {len(busy)} with messages")
     lines += [f"  {queue['name']}: {queue['messages']} messages, {queue['consumers']} consumers" for queue in busy]

@@ -14,7 +14,11 @@
 - A message that can never succeed (malformed, an unknown version, not to be unsealed) is dead-lettered at once. One
   that failed for another reason is tried again after each delay, then dead-lettered. One that only met a database that
   was away is tried again until it is back.
-- Everything is declared at startup; nothing is assumed to exist.
+- ``kinbind.direct`` knows every queue by its name, as the default exchange does: requests, their answers and what is
+  told to one consumer again travel by it. What a service may write there its topic rights say; on the default exchange
+  RabbitMQ knows no such rights, so who may publish there at all reaches every queue.
+- Everything is declared at startup; nothing is assumed to exist. Where services have users of their own with the least
+  rights (deploy/rabbitmq), a job has declared it before, and a service only looks.
 """
 
 from __future__ import annotations
@@ -22,11 +26,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import structlog
 from aio_pika import exceptions as pika_errors
+from aio_pika.channel import Channel as PlainChannel
 from aiormq import exceptions as amqp_errors
 from faststream import BaseMiddleware
 from faststream.exceptions import AckMessage, NackMessage, RejectMessage
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from uuid import UUID
 
+    from aio_pika.abc import AbstractChannel
     from faststream.message import StreamMessage
     from pydantic import BaseModel
 
@@ -55,6 +63,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/cloudevents+json"
 EVENTS_EXCHANGE = RabbitExchange("kinbind.events", type=ExchangeType.TOPIC, durable=True)
+DIRECT_EXCHANGE = RabbitExchange("kinbind.direct", type=ExchangeType.TOPIC, durable=True)
 RETRY_DELAYS_SECONDS = (1, 10, 60, 600)
 DATABASE_RETRY_DELAY_SECONDS = 10
 RETRIES_HEADER = "x-kinbind-retries"
@@ -66,6 +75,10 @@ CAUSE_HEADER = "x-kinbind-cause"
 DELIVERY_LIMIT = 20
 RECONNECT_SECONDS = 1
 SEND_BACK_TIMEOUT_SECONDS = 5
+#: A frozen node takes connections and says nothing.
+CONNECT_TIMEOUT_SECONDS = 10
+#: aiormq gives a connection up after three of them and three seconds. Much shorter, and a busy process loses its own.
+HEARTBEAT_SECONDS = 10
 
 #: A broker that is away; RuntimeError is aiormq's for a connection that is just being replaced.
 BROKER_FAULTS = (OSError, RuntimeError, TimeoutError, pika_errors.AMQPError, amqp_errors.AMQPError)
@@ -104,22 +117,53 @@ def _dead_letter_queue(queue: RabbitQueue) -> RabbitQueue:
 
 
 def request_queue(name: str) -> RabbitQueue:
-    """The queue of a request/reply endpoint. What nobody took within its deadline the broker forgets."""
-    return RabbitQueue(name, queue_type=QueueType.CLASSIC, durable=True)
+    """The queue of a request/reply endpoint. What nobody took within its deadline the broker forgets.
+
+    A quorum queue too: a classic one lives on one node of a cluster, and dies with it.
+    """
+    return RabbitQueue(name, queue_type=QueueType.QUORUM, durable=True)
+
+
+def with_heartbeat(url: str) -> str:
+    """The address with our heartbeat, unless it names another: a machine that dies closes no connection."""
+    query = urlsplit(url).query
+    if "heartbeat" in parse_qs(query):
+        return url
+    return f"{url}{'&' if query else '?'}heartbeat={HEARTBEAT_SECONDS}"
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What there must be on a broker for a service to work with it; a binding is (queue, exchange, routing key)."""
+
+    exchanges: tuple[RabbitExchange, ...]
+    queues: tuple[RabbitQueue, ...]
+    bindings: tuple[tuple[str, str, str], ...]
 
 
 class Bus:
-    """One service's connection to RabbitMQ: what it consumes, what it answers, what it publishes."""
+    """One service's connection to RabbitMQ: what it consumes, what it answers, what it publishes.
 
-    def __init__(self, url: str, service: str, *, prefetch: int = 20, graceful_timeout: float = 15) -> None:
+    With ``declares`` it makes what it needs there; without, it insists that all of it is there.
+    """
+
+    def __init__(
+        self, url: str, service: str, *, prefetch: int = 20, graceful_timeout: float = 15, declares: bool = True
+    ) -> None:
         self.service = service
+        self.consumed: list[type[Event]] = []
+        self.published: list[type[Event]] = []
+        self.answered: list[str] = []
+        self.asked: list[str] = []
         self._prefetch = prefetch
-        self._queues: list[RabbitQueue] = []
-        self._published: list[type[Event]] = []
+        self._declares = declares
+        self._declaring: AbstractChannel | None = None
+        self._answering: list[RabbitQueue] = []
         self._ready = asyncio.Event()
         self._channels: list[Channel] = []
         self.broker = RabbitBroker(
-            url,
+            with_heartbeat(url),
+            timeout=CONNECT_TIMEOUT_SECONDS,
             app_id=service,
             default_channel=Channel(on_return_raises=True),
             graceful_timeout=graceful_timeout,
@@ -134,27 +178,34 @@ class Bus:
     def consume(self, event: type[E]) -> Callable[[Callable[[E], Awaitable[None]]], Any]:
         """Decorator: the function gets each copy of ``event``. It must be idempotent (see shared.inbox)."""
         queue = event_queue(self.service, event)
-        self._queues.append(queue)
+        self.consumed.append(event)
         expect_queue(queue.name)
-        return self.broker.subscriber(
-            queue, EVENTS_EXCHANGE, channel=self._consumer_channel(), ack_policy=AckPolicy.REJECT_ON_ERROR
-        )
+        return self._subscriber(queue, EVENTS_EXCHANGE, AckPolicy.REJECT_ON_ERROR)
 
     def publishes(self, *events: type[Event]) -> None:
         """Name the events that the outbox hands over: for the AsyncAPI document, and so that queues wait for them."""
-        self._published.extend(events)
+        self.published.extend(events)
+        exchange = RabbitExchange(EVENTS_EXCHANGE.name, type=EVENTS_EXCHANGE.type, durable=True, declare=self._declares)
         for event in events:
-            self.broker.publisher(routing_key=event.TYPE, exchange=EVENTS_EXCHANGE, schema=event, title=event.__name__)
+            self.broker.publisher(routing_key=event.TYPE, exchange=exchange, schema=event, title=event.__name__)
 
     def answer(self, name: str) -> Callable[[Callable[..., Awaitable[RabbitResponse]]], Any]:
         """Decorator: the function answers requests sent to ``name``; see :func:`reply`."""
-        return self.broker.subscriber(request_queue(name), channel=self._consumer_channel(), ack_policy=AckPolicy.ACK)
+        queue = request_queue(name)
+        self.answered.append(name)
+        self._answering.append(queue)
+        return self._subscriber(queue, DIRECT_EXCHANGE, AckPolicy.ACK)
 
-    def _consumer_channel(self) -> Channel:
-        """A channel of its own: an error that closes it leaves every other consumer alone."""
+    def asks(self, *names: str) -> None:
+        """Name the queues that requests go to (see shared.requests): they are there before who answers them is."""
+        self.asked.extend(names)
+
+    def _subscriber(self, queue: RabbitQueue, exchange: RabbitExchange, ack_policy: AckPolicy) -> Any:  # noqa: ANN401
+        # A channel each: an error that closes it leaves every other consumer alone.
         channel = Channel(prefetch_count=self._prefetch)
         self._channels.append(channel)
-        return channel
+        queue.declare = self._declares
+        return self.broker.subscriber(queue, exchange, channel=channel, ack_policy=ack_policy)
 
     @property
     def is_connected(self) -> bool:
@@ -173,7 +224,8 @@ class Bus:
         while True:
             try:
                 await self.broker.connect()
-                await self._declare()
+                if self._declares:
+                    await self._declare()
                 await self.broker.start()
             # A lost heartbeat raises CancelledError from within, and a connection that is just being replaced
             # RuntimeError; only a cancellation of this very task ends it.
@@ -181,7 +233,9 @@ class Bus:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise
-                log.warning("broker not reachable yet", fault=type(fault).__name__)
+                lacking = isinstance(fault, amqp_errors.AMQPChannelError)
+                words = "the broker lacks a queue or exchange, or a right" if lacking else "broker not reachable yet"
+                log.warning(words, fault=type(fault).__name__)
                 await self.broker.stop()
                 await asyncio.sleep(RECONNECT_SECONDS)
             else:
@@ -220,22 +274,62 @@ class Bus:
         ) as fault:
             raise BrokerAwayError from fault
 
-    async def _declare(self) -> None:
-        """The exchanges and queues around our own; FastStream declares each subscriber's queue when it starts."""
-        await self.broker.declare_exchange(EVENTS_EXCHANGE)
+    def topology(self) -> Topology:
+        """All that this service works with: its own, and what those need who hear what it publishes.
+
+        An event that is published before one of its consumers was ever started waits for it in its queue.
+        """
+        exchanges, queues = [EVENTS_EXCHANGE, DIRECT_EXCHANGE], []
+        bindings: list[tuple[str, str, str]] = []
         for delay in RETRY_DELAYS_SECONDS:
-            exchange = await self.broker.declare_exchange(retry_exchange(self.service, delay))
-            waiting = await self.broker.declare_queue(_retry_queue(self.service, delay))
-            await waiting.bind(exchange)
-        for queue in self._queues:
-            await self.broker.declare_queue(_dead_letter_queue(queue))
-        # An event that is published before one of its consumers was ever started waits for it in its queue.
-        for event in self._published:
-            for consumer in HEARD_BY[event]:
-                queue = event_queue(consumer, event)
-                await self.broker.declare_queue(_dead_letter_queue(queue))
-                declared = await self.broker.declare_queue(queue)
-                await declared.bind(EVENTS_EXCHANGE.name, routing_key=event.TYPE)
+            exchanges.append(retry_exchange(self.service, delay))
+            queues.append(retry_queue(self.service, delay))
+            bindings.append((queues[-1].name, exchanges[-1].name, "#"))
+        heard = [(self.service, event) for event in self.consumed]
+        heard += [(consumer, event) for event in self.published for consumer in HEARD_BY[event]]
+        for consumer, event in heard:
+            queue = event_queue(consumer, event)
+            queues += [_dead_letter_queue(queue), queue]
+            bindings += [(queue.name, EVENTS_EXCHANGE.name, event.TYPE), (queue.name, DIRECT_EXCHANGE.name, queue.name)]
+        for name in (*self.answered, *self.asked):
+            queues.append(request_queue(name))
+            bindings.append((name, DIRECT_EXCHANGE.name, name))
+        return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
+
+    async def _declare(self) -> None:
+        """All of the topology, on a channel that makes it anew when the broker comes back without it."""
+        connection = await self.broker.connect()
+        self._declaring = channel = await connection.channel()
+        topology = self.topology()
+        requests = {name: request_queue(name) for name in (*self.answered, *self.asked)}
+        kept = {name for name, queue in requests.items() if await self._is_of_an_earlier_kind(queue)}
+        for queue in self._answering:
+            queue.declare = queue.name not in kept
+        for exchange in topology.exchanges:
+            await channel.declare_exchange(exchange.name, exchange.type.value, durable=True)
+        queues = {
+            queue.name: await channel.get_queue(queue.name, ensure=False)
+            if queue.name in kept
+            else await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+            for queue in topology.queues
+        }
+        for queue, source, key in topology.bindings:
+            await queues[queue].bind(source, key)
+
+    async def _is_of_an_earlier_kind(self, queue: RabbitQueue) -> bool:
+        """Whether the broker has the queue as an earlier version declared it, and refuses to see it declared otherwise.
+
+        It is used as it is then, by processes of both versions, and is of the new kind once somebody has deleted it.
+        """
+        # A channel of its own, because the refusal closes it, and not one that would ask again after each reconnection.
+        channel = await PlainChannel(await self.broker.connect())
+        try:
+            await channel.declare_queue(queue.name, durable=queue.durable, arguments=queue.arguments)
+        except pika_errors.ChannelPreconditionFailed:
+            log.warning("a queue of an earlier version is used as it is", queue=queue.name)
+            return True
+        await channel.close()
+        return False
 
 
 def reply(model: BaseModel) -> RabbitResponse:
@@ -245,10 +339,13 @@ def reply(model: BaseModel) -> RabbitResponse:
 
 def retry_exchange(service: str, delay: int) -> RabbitExchange:
     """Takes what is to come back after ``delay`` seconds; the routing key is the queue that it comes back to."""
-    return RabbitExchange(f"{service}.retry.{delay}s", type=ExchangeType.FANOUT, durable=True)
+    # A topic exchange, because RabbitMQ knows rights by routing key for those alone: without, whoever may send its own
+    # messages back could send anything into anybody's queue.
+    return RabbitExchange(f"{service}.retry-in.{delay}s", type=ExchangeType.TOPIC, durable=True)
 
 
-def _retry_queue(service: str, delay: int) -> RabbitQueue:
+def retry_queue(service: str, delay: int) -> RabbitQueue:
+    """Where it waits for so many seconds."""
     return RabbitQueue(
         f"{service}.retry.{delay}s",
         queue_type=QueueType.QUORUM,

@@ -23,9 +23,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 COMMAND_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5
 
-#: What a lost, starting, full or unreachable database raises, one that failed over or is not migrated yet, and a
-#: deadlock. The work was not done, or a commit's answer was lost: it can be asked again, because every use case is
-#: idempotent.
+#: What a lost, starting, full or unreachable database raises, one that failed over or is not migrated yet, one whose
+#: tables changed under a prepared statement, and a deadlock. The work was not done, or a commit's answer was lost: it
+#: can be asked again, because every use case is idempotent.
 DATABASE_FAULTS = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -37,6 +37,7 @@ DATABASE_FAULTS = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
     asyncpg.UndefinedFunctionError,
+    asyncpg.InvalidCachedStatementError,
     ConnectionError,
     TimeoutError,
     OSError,

@@ -1,12 +1,14 @@
 """Liveness and readiness, as Kubernetes asks for them.
 
 ``/health/live`` says that the process answers. ``/health/ready`` says that it can do its work: migrations applied, the
-database answering, consumers attached, no event waiting in the outbox for longer than it should.
+database answering, consumers attached, no event waiting in the outbox for longer than it should, and nobody has asked it
+to stop. Post migrations that wait for the end of a deployment are named beside: the service works without them.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from shared.bus import Bus
     from shared.database import Database
 
+#: In the lifespan's state (ASGI) from when the service is asked to stop.
+STOPPING = "kinbind.stopping"
 OUTBOX_TOO_OLD_SECONDS = 60
 CHECK_TIMEOUT_SECONDS = 3
 
@@ -31,9 +35,12 @@ def health_routes(package: str, database: Database, bus: Bus) -> list[Route]:
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": "live"})
 
-    async def ready(_: Request) -> JSONResponse:
-        wrong = await problems(package, database, bus)
-        return JSONResponse({"status": "not ready" if wrong else "ready", "problems": wrong}, 503 if wrong else 200)
+    async def ready(request: Request) -> JSONResponse:
+        stops = STOPPING in request.scope.get("state", {})
+        wrong = ["stopping"] if stops else await problems(package, database, bus)
+        status = "not ready" if wrong else "ready"
+        told = {"status": status, "problems": wrong, "post_migrations": await _post_migrations(package, database)}
+        return JSONResponse(told, 503 if wrong else 200)
 
     return [Route("/health/live", live), Route("/health/ready", ready)]
 
@@ -43,9 +50,18 @@ async def problems(package: str, database: Database, bus: Bus) -> list[str]:
     found = [] if await bus.is_consuming() else ["broker: not connected, or a consumer is not attached"]
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS), database.connection() as connection:
-            found += [f"migration not applied: {name}" for name in await migrations.pending(connection, package)]
+            pending = await migrations.pending(connection, package)
+            found += [f"migration not applied: {name}" for name in pending if not migrations.is_post(name)]
             if not found and await outbox.oldest_age_seconds(connection) > OUTBOX_TOO_OLD_SECONDS:
                 found.append("outbox: an event has waited for over a minute")
     except DATABASE_FAULTS:
         found.append("database: not reachable")
     return found
+
+
+async def _post_migrations(package: str, database: Database) -> list[str]:
+    """Those that wait; none where nobody can say."""
+    with suppress(*DATABASE_FAULTS):
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS), database.connection() as connection:
+            return [name for name in await migrations.pending(connection, package) if migrations.is_post(name)]
+    return []

@@ -1,40 +1,66 @@
-"""Plain SQL migrations, applied in the order of their names, each once, all of a run in one transaction.
+"""Plain SQL migrations, applied in the order of their names, each once and in a transaction of its own.
 
 What every service needs (outbox, inbox, rate limits, the clock) is in ``shared/migrations``; a service's own are in its
 package's ``migrations`` folder. A role owns its schema and nothing else, and its search_path is that schema, so no
 statement names one.
+
+A deployment has two parts, because processes of the version before run beside the new ones for a while:
+
+- ``0013_name.sql`` only adds. ``migrate`` applies it before the first new process starts.
+- ``0014_name.post.sql`` takes away or forbids (drops, constraints, the end of a rename). ``migrate --post`` applies it
+  when no process of the version before is left; until then both versions work without it.
+
+In a release the post migrations have the highest numbers. The post migrations of a release come before the next
+one's others: ``migrate`` refuses to overtake them. In an empty schema nothing runs beside, and all are applied at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import time
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 #: Any number: the advisory lock that lets one of several migrating processes go first.
 LOCK = 5_402_779
+POST = ".post.sql"
+#: Who asks for a table behind a long transaction makes everybody queue who comes after: not for longer than this.
+LOCK_TIMEOUT_SECONDS = 2
+LOCK_PAUSE_SECONDS = 1
+#: For so long it is tried again.
+LOCK_PATIENCE_SECONDS = 300
 
 
 class MigrationError(Exception):
-    """A migration that was applied has been changed since, or is not known to this version."""
+    """Migrations cannot be applied, in one sentence: one was changed, would overtake another, or gets no lock."""
 
 
-async def migrate(dsn: str, package: str) -> list[str]:
-    """Bring the schema of ``dsn``'s role up to date for the service ``package``; the names of what was applied."""
+async def migrate(dsn: str, package: str, *, post: bool = False) -> list[str]:
+    """Bring the schema of ``dsn``'s role up to date for the service ``package``; the names of what was applied.
+
+    Post migrations are left out, but with ``post``, or in an empty schema. What was applied before one that fails
+    stays. Raises MigrationError, or what PostgreSQL says of a statement.
+    """
     connection = await asyncpg.connect(dsn)
     try:
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema()) + $1)", LOCK)
-            await connection.execute(
-                "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, checksum text NOT NULL,"
-                " applied_at timestamptz NOT NULL DEFAULT now())"
-            )
-            return [name for name, sql in migrations(package) if await _apply(connection, name, sql)]
+        await connection.execute("SELECT pg_advisory_lock(hashtext(current_schema()) + $1)", LOCK)
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, checksum text NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        applied = {row["name"]: row["checksum"] for row in await connection.fetch("SELECT * FROM migrations")}
+        due = _due(applied, list(migrations(package)))
+        if applied and not post:
+            due = _without_post(due)
+        for name, sql in due:
+            await _apply(connection, name, sql)
+        return [name for name, _ in due]
     finally:
         await connection.close()
 
@@ -48,24 +74,66 @@ def migrations(package: str) -> Iterator[tuple[str, str]]:
                 yield f"{owner}/{file.name}", file.read_text(encoding="utf-8")
 
 
+def is_post(name: str) -> bool:
+    """Whether a migration waits until no process of the version before is left."""
+    return name.endswith(POST)
+
+
 async def pending(
     connection: asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record], package: str
 ) -> list[str]:
-    """Names of the migrations that this version has and the schema has not."""
+    """Names of the migrations that this version has and the schema has not, post migrations included."""
     if await connection.fetchval("SELECT to_regclass('migrations')") is None:
         return [name for name, _ in migrations(package)]
     applied = {row["name"] for row in await connection.fetch("SELECT name FROM migrations")}
     return [name for name, _ in migrations(package) if name not in applied]
 
 
-async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, sql: str) -> bool:
-    checksum = hashlib.sha256(sql.encode()).hexdigest()
-    known = await connection.fetchval("SELECT checksum FROM migrations WHERE name = $1", name)
-    if known is None:
-        await connection.execute(sql)
-        await connection.execute("INSERT INTO migrations (name, checksum) VALUES ($1, $2)", name, checksum)
-        return True
-    if known != checksum:
-        msg = f"{name} was changed after it was applied; write a new migration instead"
-        raise MigrationError(msg)
-    return False
+def _due(applied: dict[str, str], every: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that are not applied. Raises MigrationError where one that is has another text now."""
+    for name, sql in every:
+        if name in applied and applied[name] != _checksum(sql):
+            msg = f"{name} was changed after it was applied; write a new migration instead"
+            raise MigrationError(msg)
+    return [(name, sql) for name, sql in every if name not in applied]
+
+
+def _without_post(due: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What comes before new processes start. Raises MigrationError where that counts on a post migration."""
+    for name, _ in due:
+        overtaken = [post for post, _ in due if is_post(post) and _owner(post) == _owner(name) and post < name]
+        if overtaken and not is_post(name):
+            msg = (
+                f"{overtaken[0]} ends an earlier release and comes before {name}: finish that release by its own"
+                " migrate --post, or stop every process of the service and run this one's"
+            )
+            raise MigrationError(msg)
+    return [(name, sql) for name, sql in due if not is_post(name)]
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, sql: str) -> None:
+    """Apply one, and try again while others hold what it wants to lock."""
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+                await connection.execute(sql)
+                await connection.execute(
+                    "INSERT INTO migrations (name, checksum) VALUES ($1, $2)", name, _checksum(sql)
+                )
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            if time.monotonic() > deadline:
+                msg = f"{name}: a long transaction holds a table that it changes (see pg_stat_activity); run it again"
+                raise MigrationError(msg) from None
+            await asyncio.sleep(LOCK_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _owner(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _checksum(sql: str) -> str:
+    return hashlib.sha256(sql.encode()).hexdigest()

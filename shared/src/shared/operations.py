@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 import structlog
 
-from shared.bus import BROKER_FAULTS, CONTENT_TYPE, event_queue
+from shared.bus import BROKER_FAULTS, CONTENT_TYPE, DIRECT_EXCHANGE, event_queue
 from shared.database import DATABASE_FAULTS
 from shared.logs import start_correlation
 from shared.wakes import happens
@@ -175,7 +175,7 @@ async def deliver(bus: Bus, consumer: str, events: Sequence[Event]) -> None:
 async def _deliver(bus: Bus, consumer: str, event: Event) -> None:
     await bus.broker.publish(
         event.model_dump_json().encode(),
-        # The default exchange, which knows every queue by its name.
+        exchange=DIRECT_EXCHANGE,
         routing_key=event_queue(consumer, type(event)).name,
         persist=True,
         message_id=str(event.id),

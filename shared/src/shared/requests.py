@@ -1,8 +1,9 @@
 """Request/reply over RabbitMQ: the only way in which one service asks another.
 
-The caller keeps one channel and one consumer on RabbitMQ's direct reply-to
-(https://www.rabbitmq.com/docs/direct-reply-to) open for all of its requests. A request carries an id and a deadline:
-the answering side drops what comes too late and gives a repeated id its first answer again.
+The caller keeps one channel open for all of its requests, with a queue of its own for the answers, which goes when the
+channel does. Not RabbitMQ's direct reply-to: such an answer travels by the default exchange, and whoever may write there
+may write into every queue. A request carries an id and a deadline: the answering side drops what comes too late and gives
+a repeated id its first answer again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Literal, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from aio_pika import Message
@@ -19,16 +20,15 @@ from opentelemetry.trace import SpanKind
 from pydantic import AwareDatetime
 
 from shared import tracing
-from shared.bus import BROKER_FAULTS, CAUSE_HEADER, DEADLINE_HEADER, request_queue
+from shared.bus import BROKER_FAULTS, CAUSE_HEADER, DEADLINE_HEADER, DIRECT_EXCHANGE
 from shared.events import Channel, Language, Model, Sealed
 from shared.logs import correlation_id
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+    from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
 
     from shared.bus import Bus
 
-REPLY_TO = "amq.rabbitmq.reply-to"
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +47,8 @@ class Requester:
         self._timeout = timeout_seconds
         self._opening = asyncio.Lock()
         self._channel: AbstractChannel | None = None
+        self._exchange: AbstractExchange | None = None
+        self._reply_to = ""
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
 
     async def ask(self, queue: str, request_id: UUID, request: Model, answer: type[A]) -> A:
@@ -57,10 +59,8 @@ class Requester:
         try:
             with tracing.span(f"ask {queue}", SpanKind.CLIENT):
                 async with asyncio.timeout(self._timeout):
-                    channel = await self._open_channel()
-                    await channel.default_exchange.publish(
-                        self._message(exchange_id, request), request_queue(queue).name
-                    )
+                    exchange = await self._open()
+                    await exchange.publish(self._message(exchange_id, request), queue)
                     return answer.model_validate_json(await future)
         except BROKER_FAULTS as fault:
             log.warning("no answer", queue=queue, fault=type(fault).__name__)
@@ -74,7 +74,7 @@ class Requester:
             content_type="application/json",
             # AMQP's correlation id finds the way back to this call; the chain of causes travels beside it.
             correlation_id=exchange_id,
-            reply_to=REPLY_TO,
+            reply_to=self._reply_to,
             expiration=self._timeout,
             headers={
                 DEADLINE_HEADER: int((time.time() + self._timeout) * 1000),
@@ -83,24 +83,36 @@ class Requester:
             },
         )
 
-    async def _open_channel(self) -> AbstractChannel:
+    async def _open(self) -> AbstractExchange:
+        """The exchange that requests go to, on a channel where their answers are waited for."""
         async with self._opening:
-            if self._channel is None or self._channel.is_closed:
+            if self._exchange is None or self._channel is None or self._channel.is_closed:
                 if not self._bus.is_connected:
                     # A robust connection remembers each channel that it was asked for while away, for ever.
                     raise ConnectionError
                 connection = await self._bus.broker.connect()
-                # Not one of the connection's own channels: those come back by themselves after the broker was away,
-                # open but without the consumer that direct reply-to insists on.
+                # Not one of the connection's own channels: those come back by themselves after the broker was away, and
+                # would ask for a queue that the broker may still keep for the lost connection.
                 self._channel = await PlainChannel(connection, on_return_raises=True)
-                queue = await self._channel.get_queue(REPLY_TO, ensure=False)
-                await queue.consume(self._take, no_ack=True)
-            return self._channel
+                replies = await self._channel.declare_queue(
+                    f"{reply_prefix(self._bus.service)}{uuid4().hex}", exclusive=True, auto_delete=True
+                )
+                await replies.bind(DIRECT_EXCHANGE.name)
+                await replies.consume(self._take, no_ack=True)
+                # As FastStream, which answers, reads it: queue and exchange.
+                self._reply_to = f"{replies.name}|{DIRECT_EXCHANGE.name}"
+                self._exchange = await self._channel.get_exchange(DIRECT_EXCHANGE.name, ensure=False)
+            return self._exchange
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         future = self._waiting.get(message.correlation_id or "")
         if future is not None and not future.done():
             future.set_result(message.body)
+
+
+def reply_prefix(service: str) -> str:
+    """How the names of a service's queues for answers begin."""
+    return f"{service}.replies."
 
 
 # --- what otp answers ---

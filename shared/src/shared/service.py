@@ -18,6 +18,7 @@ import uvicorn
 import uvloop
 
 from shared import migrations, tracing
+from shared.health import STOPPING
 from shared.logs import configure_logs
 from shared.operations import work_for_operators
 from shared.outbox import Relay
@@ -102,14 +103,22 @@ def _log_stray_fault(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
 
 
 class Server(uvicorn.Server):
-    """Tells the app of the stop before it waits for open connections to end.
+    """Tells proxies and the app of the stop before it waits for open connections to end.
 
-    uvicorn ends the lifespan only when every answer is complete, and a stream has no end of its own. An app that
-    streams yields a function under :data:`ON_STOP` from its lifespan (ASGI's lifespan state); it is called once.
+    For ``drain_seconds`` it only says that it is not ready, and goes on serving: a proxy that asks has turned to others
+    by the time that connections are refused. uvicorn ends the lifespan only when every answer is complete, and a stream
+    has no end of its own. An app that streams yields a function under :data:`ON_STOP` from its lifespan (ASGI's lifespan
+    state); it is called once.
     """
+
+    def __init__(self, config: uvicorn.Config, *, drain_seconds: float = 0) -> None:
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, however it was asked for: by a signal, or by ``should_exit``."""
+        self.lifespan.state[STOPPING] = True
+        await asyncio.sleep(self._drain_seconds)
         on_stop = self.lifespan.state.get(ON_STOP)
         if on_stop is not None:
             on_stop()
@@ -134,7 +143,10 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
     parser = argparse.ArgumentParser(prog=package.replace("_", "-"))
     choices = parser.add_subparsers(dest="command", required=True)
     choices.add_parser("serve", help="serve HTTP, consume events and relay the outbox until SIGTERM")
-    choices.add_parser("migrate", help="bring the schema up to date")
+    migrating = choices.add_parser("migrate", help="bring the schema up to date, before new processes start")
+    migrating.add_argument(
+        "--post", action="store_true", help="finish a deployment: no process of the version before is left"
+    )
     for command in commands:
         command.configure(choices.add_parser(command.name, help=command.help))
     arguments = parser.parse_args()
@@ -146,7 +158,7 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
             _serve(values, make_app(values))
             return 0
         if arguments.command == "migrate":
-            return _migrate(package, values)
+            return asyncio.run(_migrate(package, values, post=arguments.post))
         chosen = next(command for command in commands if command.name == arguments.command)
         return asyncio.run(chosen.run(values, arguments))
     except SettingsError as error:
@@ -154,14 +166,26 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
         return 2
 
 
-def _migrate(package: str, settings: ServiceSettings) -> int:
+async def _migrate(package: str, settings: ServiceSettings, *, post: bool) -> int:
+    dsn = settings.database_url.get_secret_value()
     try:
-        applied = asyncio.run(migrations.migrate(settings.database_url.get_secret_value(), package))
+        applied = await migrations.migrate(dsn, package, post=post)
+        left = await _left(dsn, package)
     except (OSError, asyncpg.PostgresError, migrations.MigrationError) as error:
         print(f"migrations were not applied: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
         return 1
     print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")  # noqa: T201
+    for name in left:
+        print(f"waits for migrate --post, when no process of the version before is left: {name}")  # noqa: T201
     return 0
+
+
+async def _left(dsn: str, package: str) -> list[str]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await migrations.pending(connection, package)
+    finally:
+        await connection.close()
 
 
 def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
@@ -182,4 +206,4 @@ def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
     )
-    Server(config).run(sockets=[listener])
+    Server(config, drain_seconds=settings.drain_seconds).run(sockets=[listener])

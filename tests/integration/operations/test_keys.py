@@ -42,7 +42,6 @@ STILL = ("attempts.code_hash", "attempts.contact_hash", "guardians.name_hash")
 #: Made anew by the next whole import, compared under every key, or gone within a day.
 LEFT = {
     *((table, column) for table in ("guardians", "roster_users") for column in ("name_hash", "email_hash")),
-    ("roster_users", "person_hash"),
     ("rate_limits", "subject"),
     ("attempts", "code_hash"),
     ("attempts", "contact_hash"),

@@ -38,6 +38,19 @@ async def test_where_all_is_well_it_says_so_and_what_there_is(here: House) -> No
     assert "review.retry.10s" in queues
 
 
+async def test_a_deployment_that_is_not_finished_is_told_and_is_nothing_wrong(
+    here: House, db: asyncpg.Connection
+) -> None:
+    name = "binding_service/0012_person_hash.post.sql"
+    await db.execute("DELETE FROM binding.migrations WHERE name = $1", name)
+
+    async def is_told() -> bool:
+        said = await here.operator.run("status")
+        return said.code == 0 and f"  waits for binding-service migrate --post: {name}\n" in said.out
+
+    await eventually(is_told, within=60)
+
+
 async def test_each_thing_that_is_wrong_is_said(here: House, broker_url: str, db: asyncpg.Connection) -> None:
     queue = event_queue("notify", AccountOpened).name
     async with outsider(broker_url) as outside:

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import aio_pika
 import pytest
+from aio_pika.exceptions import ChannelPreconditionFailed
 from faststream.rabbit.response import RabbitResponse  # noqa: TC002 - FastStream reads the annotation
 
 from shared.bus import DEADLINE_HEADER, Bus, reply
@@ -122,3 +124,18 @@ async def test_the_asker_finds_its_way_back_after_the_broker_was_away(bus: Bus, 
                 return False
 
         await eventually(answered)
+
+
+async def test_a_queue_that_an_earlier_version_declared_otherwise_is_used_as_it_is(broker_url: str):
+    async with await aio_pika.connect(broker_url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue(DOUBLE, durable=True, arguments={"x-queue-type": "classic"})
+    async with answering(Bus(broker_url, "probe")), asking(broker_url) as requester:
+        assert (await requester.ask(DOUBLE, uuid4(), Question(number=4), Answer)).double == 8
+
+
+async def test_a_request_queue_is_a_quorum_queue_so_that_it_outlives_a_node(broker_url: str):
+    async with answering(Bus(broker_url, "probe")), await aio_pika.connect(broker_url) as connection:
+        channel = await connection.channel()
+        with pytest.raises(ChannelPreconditionFailed, match="'quorum'"):
+            await channel.declare_queue(DOUBLE, durable=True, arguments={"x-queue-type": "classic"})

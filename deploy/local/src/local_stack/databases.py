@@ -85,7 +85,7 @@ async def migrate_services(dsns: Mapping[str, str]) -> None:
     for service, dsn in dsns.items():
         package = f"{service}_service"
         if (files(package) / "migrations").is_dir():
-            await migrate(dsn, package)
+            await migrate(dsn, package, post=True)
 
 
 async def _make_role(connection: asyncpg.Connection[asyncpg.Record], role: str, password: str, schema: str) -> None:

@@ -139,7 +139,7 @@ def _prepare(servers: Servers, kept: Kept, run: Path) -> dict[Service, dict[str,
     kept.put("database", known)
     environments = _environments(servers, kept, _font_folders(run))
     for service, environment in environments.items():
-        _command(service, environment, "migrate")
+        _command(service, environment, "migrate", "--post")  # nothing of an earlier version runs any more
     if kept.note("sample") != known:
         _load_sample(environments, kept, run / "sample-roster")
         kept.put("sample", known)

@@ -73,6 +73,7 @@ def make_app(settings: Settings) -> FastAPI:
         "binding",
         prefetch=settings.prefetch,
         graceful_timeout=settings.shutdown_seconds,
+        declares=settings.rabbitmq_declares,
     )
     requester = Requester(bus, timeout_seconds=settings.request_seconds)
     wakes = Wakes(database)

@@ -10,6 +10,7 @@ from binding_service.applications.paper_entries import enter
 from binding_service.family.objections import apply_answer
 from shared.events import (
     AccountActivityNoted,
+    AccountDeletionAsked,
     AccountOpened,
     ApplicationSubmitted,
     BindingApproved,
@@ -28,11 +29,13 @@ from shared.events import (
     ObjectionClosed,
     PaperApplicationEntered,
     PaperApplicationRejected,
+    PersonForgotten,
     SchoolUpdated,
     TeacherUpdated,
     UnbindingDecided,
 )
 from shared.inbox import once
+from shared.requests import ISSUE_CODE, REDEEM_CODE
 
 if TYPE_CHECKING:
     from binding_service.context import Binding
@@ -56,11 +59,14 @@ def subscribe(bus: Bus, binding: Binding) -> None:
         GuardianBound,
         GuardianObjected,
         ObjectionClosed,
+        AccountDeletionAsked,
+        PersonForgotten,
         SchoolUpdated,
         ClassUpdated,
         ClassRosterUpdated,
         TeacherUpdated,
     )
+    bus.asks(ISSUE_CODE, REDEEM_CODE)
 
     @bus.consume(DecisionMade)
     async def on_decision_made(event: DecisionMade) -> None:

@@ -61,7 +61,6 @@ def _roster(keys: Keys) -> list[Column]:
             for table in ("guardians", "roster_users")
             for column in ("name_hash", "email_hash")
         ),
-        Counted(HASH, keys.hashes, "roster_users", "person_hash"),
     ]
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from binding_service.roster.domain import Choices
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, https_in_production
 
 #: Where Debian's packages put the fonts of the paper form: fonts-noto-cjk, fonts-dejavu-core, fonts-hanazono,
 #: fonts-cns11643-sung, fonts-babelstone-han.
@@ -134,7 +134,14 @@ class Settings(ServiceSettings):
         if info.data.get("environment") == "production" and url == LOCAL_URL:
             msg = "must be set in production: a form that was printed keeps its QR code"
             raise ValueError(msg)
-        return url
+        return https_in_production(url, info)
+
+    _https = field_validator("review_url")(https_in_production)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_https_in_production(cls, origins: list[str], info: ValidationInfo) -> list[str]:
+        return [https_in_production(origin, info) for origin in origins]
 
     @property
     def roster_choices(self) -> Choices:

@@ -43,6 +43,7 @@ def make_app(settings: Settings) -> Starlette:
         "notify",
         prefetch=settings.prefetch,
         graceful_timeout=settings.shutdown_seconds,
+        declares=settings.rabbitmq_declares,
     )
     providers = make_providers(settings, database)
     metrics.expect(providers)

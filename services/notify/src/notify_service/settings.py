@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings, SettingsError
+from shared.settings import ServiceSettings, SettingsError, https_in_production
 
 
 class Settings(ServiceSettings):
@@ -66,6 +66,8 @@ class Settings(ServiceSettings):
     )
     sms_token: SecretStr = Field(default=SecretStr(""), description="Bearer token of the SMS provider.")
     sms_sender: str = Field(default="", description="Sender's name or number. Empty: the provider's default.")
+
+    _https = field_validator("public_url", "review_url")(https_in_production)
 
     def check_channels(self) -> None:
         """Raises SettingsError where production would leave messages in the development mailbox."""

@@ -31,6 +31,7 @@ def make_app(settings: Settings) -> Starlette:
         "otp",
         prefetch=settings.prefetch,
         graceful_timeout=settings.shutdown_seconds,
+        declares=settings.rabbitmq_declares,
     )
     otp = Otp(
         database=database,

@@ -46,6 +46,7 @@ def make_app(settings: Settings) -> Starlette:
         "review",
         prefetch=settings.prefetch,
         graceful_timeout=settings.shutdown_seconds,
+        declares=settings.rabbitmq_declares,
     )
     wakes = Wakes(review.database)
     watching = make_watching(review, wakes)

@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from review_service.accounts.domain import SignInPolicy
 from review_service.reminders.domain import ReminderPolicy
-from shared.settings import ServiceSettings, SettingsError
+from shared.settings import ServiceSettings, SettingsError, https_in_production
 
 LOCAL_PARENTS_URL = "http://localhost:8002"
 
@@ -120,7 +120,9 @@ class Settings(ServiceSettings):
         if info.data.get("environment") == "production" and url == LOCAL_PARENTS_URL:
             msg = "must be set in production: an invitation that was printed keeps its QR code"
             raise ValueError(msg)
-        return url
+        return https_in_production(url, info)
+
+    _https = field_validator("public_url")(https_in_production)
 
     @property
     def secure_cookies(self) -> bool:
