@@ -166,9 +166,7 @@ class Bus:
     def publishes(self, *events: type[Event]) -> None:
         """Name the events that the outbox hands over: for the AsyncAPI document, and so that queues wait for them."""
         self.published.extend(events)
-        exchange = RabbitExchange(
-            EVENTS_EXCHANGE.name, type=EVENTS_EXCHANGE.type, durable=True, declare=self._declares
-        )
+        exchange = RabbitExchange(EVENTS_EXCHANGE.name, type=EVENTS_EXCHANGE.type, durable=True, declare=self._declares)
         for event in events:
             self.broker.publisher(routing_key=event.TYPE, exchange=exchange, schema=event, title=event.__name__)
 

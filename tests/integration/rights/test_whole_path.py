@@ -212,7 +212,10 @@ async def _connects(url: str) -> bool:
     ("variables", "words"),
     [
         ({"OTP_RABBITMQ_PASSWORD": ""}, "OTP_RABBITMQ_PASSWORD must be set"),
-        ({"OTP_RABBITMQ_PASSWORD_FILE": "/nowhere"}, "OTP_RABBITMQ_PASSWORD and OTP_RABBITMQ_PASSWORD_FILE are both set"),
+        (
+            {"OTP_RABBITMQ_PASSWORD_FILE": "/nowhere"},
+            "OTP_RABBITMQ_PASSWORD and OTP_RABBITMQ_PASSWORD_FILE are both set",
+        ),
         (
             {"OTP_RABBITMQ_PASSWORD": "", "OTP_RABBITMQ_PASSWORD_FILE": "/nowhere"},
             "OTP_RABBITMQ_PASSWORD_FILE names a file that cannot be read",
