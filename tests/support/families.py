@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,15 +11,14 @@ import httpx
 from local_stack.sample_roster import make_national_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from local_stack.sample_roster import Student
-    from support.stack import Stack
+    from support.stack import Sites
 
 #: Above those of the sample roster, and of the parents who walk through the pages.
 FIRST_SERIAL = 9_980_001
 STROKES = [[[80, 90], [110, 130], [150, 80], [190, 140], [240, 85], [300, 130], [360, 90], [420, 140], [500, 95]]]
-TLS = ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +31,20 @@ class Family:
     token: str
 
 
-def apply(stack: Stack, serial: int, students: Sequence[Student], *, relation: str = "mother", **own: str) -> Family:
-    """The whole application of the ``serial``-th parent for these students.
+def apply(
+    stack: Sites,
+    serial: int,
+    students: Sequence[Student],
+    *,
+    relation: str = "mother",
+    headers: Mapping[str, str] | None = None,
+    **own: str,
+) -> Family:
+    """The whole application of the ``serial``-th parent for these students, each request with these ``headers``.
 
     ``own`` are name, national_id, email and phone, where they matter.
     """
-    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30) as client:
+    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=stack.tls, timeout=30, headers=headers) as client:
         email = own.get("email", f"family{serial}@example.org")
         attempt = _do(client, "POST", "/codes", channel="email", contact=email)["attempt"]
         session = _do(client, "POST", "/sessions", attempt=attempt, code=stack.code_for(email))
@@ -54,18 +60,18 @@ def apply(stack: Stack, serial: int, students: Sequence[Student], *, relation: s
         return Family(email, name, sent["number"], session["token"])
 
 
-def withdraw(stack: Stack, family: Family) -> None:
+def withdraw(stack: Sites, family: Family) -> None:
     """Take back everything that the family has applied for."""
     headers = {"authorization": f"Bearer {family.token}"}
-    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30, headers=headers) as client:
+    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=stack.tls, timeout=30, headers=headers) as client:
         for binding in _do(client, "GET", "/bindings"):
             _do(client, "DELETE", f"/bindings/{binding['id']}")
 
 
-def paper_form(stack: Stack, family: Family) -> bytes:
+def paper_form(stack: Sites, family: Family) -> bytes:
     """The form that the family may print, as a PDF."""
     headers = {"authorization": f"Bearer {family.token}"}
-    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30, headers=headers) as client:
+    with httpx.Client(base_url=f"{stack.binding}/api/v1", verify=stack.tls, timeout=30, headers=headers) as client:
         application = _do(client, "GET", "/bindings")[0]["application_id"]
         return client.get(f"/applications/{application}/form").raise_for_status().content
 
