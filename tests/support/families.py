@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,15 +11,14 @@ import httpx
 from local_stack.sample_roster import make_national_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from local_stack.sample_roster import Student
-    from support.stack import Stack
+    from support.stack import Sites
 
 #: Above those of the sample roster, and of the parents who walk through the pages.
 FIRST_SERIAL = 9_980_001
 STROKES = [[[80, 90], [110, 130], [150, 80], [190, 140], [240, 85], [300, 130], [360, 90], [420, 140], [500, 95]]]
-TLS = ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +40,34 @@ class Begun:
     token: str
 
 
-def apply(stack: Stack, serial: int, students: Sequence[Student], *, relation: str = "mother", **own: str) -> Family:
-    """The whole application of the ``serial``-th parent for these students.
+def apply(
+    stack: Sites,
+    serial: int,
+    students: Sequence[Student],
+    *,
+    relation: str = "mother",
+    headers: Mapping[str, str] | None = None,
+    **own: str,
+) -> Family:
+    """The whole application of the ``serial``-th parent for these students, each request with these ``headers``.
 
     ``own`` are name, national_id, email and phone, where they matter.
     """
-    return finish(stack, begin(stack, serial, students, relation=relation, **own), **own)
+    begun = begin(stack, serial, students, relation=relation, headers=headers, **own)
+    return finish(stack, begun, headers=headers, **own)
 
 
-def begin(stack: Stack, serial: int, students: Sequence[Student], *, relation: str = "mother", **own: str) -> Begun:
+def begin(
+    stack: Sites,
+    serial: int,
+    students: Sequence[Student],
+    *,
+    relation: str = "mother",
+    headers: Mapping[str, str] | None = None,
+    **own: str,
+) -> Begun:
     """Its first half."""
-    with _api(stack) as client:
+    with _api(stack, headers=headers) as client:
         email = own.get("email", f"family{serial}@example.org")
         attempt = _do(client, "POST", "/codes", channel="email", contact=email)["attempt"]
         session = _do(client, "POST", "/sessions", attempt=attempt, code=stack.code_for(email))
@@ -63,9 +78,9 @@ def begin(stack: Stack, serial: int, students: Sequence[Student], *, relation: s
         return Begun(serial, email, session["token"])
 
 
-def finish(stack: Stack, begun: Begun, **own: str) -> Family:
+def finish(stack: Sites, begun: Begun, *, headers: Mapping[str, str] | None = None, **own: str) -> Family:
     """Its second half, by whichever binding."""
-    with _api(stack, begun.token) as client:
+    with _api(stack, begun.token, headers) as client:
         _do(client, "PUT", "/draft/parent/id", national_id=own.get("national_id", parent_id(begun.serial)))
         name = own.get("name", "林淑芬")
         phone = own.get("phone", f"0911222{begun.serial:03}")
@@ -75,20 +90,20 @@ def finish(stack: Stack, begun: Begun, **own: str) -> Family:
         return Family(begun.email, name, sent["number"], begun.token)
 
 
-def progress(stack: Stack, family: Family) -> list[dict[str, Any]]:
+def progress(stack: Sites, family: Family) -> list[dict[str, Any]]:
     """What the family's page shows."""
     with _api(stack, family.token) as client:
         return list(_do(client, "GET", "/bindings"))
 
 
-def withdraw(stack: Stack, family: Family) -> None:
+def withdraw(stack: Sites, family: Family) -> None:
     """Take back everything that the family has applied for."""
     with _api(stack, family.token) as client:
         for binding in _do(client, "GET", "/bindings"):
             _do(client, "DELETE", f"/bindings/{binding['id']}")
 
 
-def paper_form(stack: Stack, family: Family) -> bytes:
+def paper_form(stack: Sites, family: Family) -> bytes:
     """The form that the family may print, as a PDF."""
     with _api(stack, family.token) as client:
         application = _do(client, "GET", "/bindings")[0]["application_id"]
@@ -100,9 +115,11 @@ def parent_id(serial: int) -> str:
     return make_national_id("2", FIRST_SERIAL + serial)
 
 
-def _api(stack: Stack, token: str = "") -> httpx.Client:
-    headers = {"authorization": f"Bearer {token}"} if token else {}
-    return httpx.Client(base_url=f"{stack.binding}/api/v1", verify=TLS, timeout=30, headers=headers)
+def _api(stack: Sites, token: str = "", headers: Mapping[str, str] | None = None) -> httpx.Client:
+    signed_in = {"authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(
+        base_url=f"{stack.binding}/api/v1", verify=stack.tls, timeout=30, headers={**signed_in, **(headers or {})}
+    )
 
 
 def _student(student: Student, relation: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -37,23 +38,19 @@ TEACHERS_PASSWORD = "a long walk to school"
 PROGRAMS = Path(sys.executable).parent
 READY_SECONDS = 60
 STOP_SECONDS = 30
+#: Making one takes longer than most requests.
+TLS = ssl.create_default_context()
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Where each service listens, and whom one can be."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sites:
+    """Where parents and teachers go, and the mailbox; whom ``tls`` believes to be them."""
 
-    otp: str
     binding: str
     review: str
     notify: str
     roster: Roster
-    children: dict[str, Child]
-    logs: Path
-    ready_after: dict[str, float]
-    databases: Databases
-    environments: dict[str, dict[str, str]] = field(repr=False)
-    programs: Path = PROGRAMS
+    tls: ssl.SSLContext = TLS
 
     @property
     def two_students(self) -> tuple[Student, Student]:
@@ -88,6 +85,19 @@ class Stack:
 
         wait_until(arrived, within=20, what=f"a code for {contact}")
         return found[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack(Sites):
+    """The services as processes of this test."""
+
+    otp: str
+    children: dict[str, Child]
+    logs: Path
+    ready_after: dict[str, float]
+    databases: Databases
+    environments: dict[str, dict[str, str]] = field(repr=False)
+    programs: Path = PROGRAMS
 
     def command(self, service: str, *arguments: str) -> str:
         """What a service's command says, with the settings of the one that runs."""

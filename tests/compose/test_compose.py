@@ -1,0 +1,264 @@
+"""deploy/docker-compose.yml, built and run: the whole path over the published ports, scaled, restarted, stopped.
+
+The tests go from the first to the last: what one has started the next one uses, and the last one stops it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from local_stack.processes import wait_until
+from support import families
+from support.compose import IMAGE_PREFIX, PORTS
+from support.papers import Paper
+from support.stack import TEACHERS_PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_stack.sample_roster import Staff, Student
+    from support.compose import Installation
+    from support.families import Family
+
+pytestmark = pytest.mark.compose
+
+REPLICAS = {"otp": 1, "binding": 1, "review": 3, "notify": 2}
+#: Where nobody is: RFC 5737.
+FORGED = {"x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9", "x-forwarded-proto": "http"}
+#: Added to the base image, in millions of bytes as Docker counts them, fonts and typst (the PDF's) apart.
+MOST_ADDED_MB = 60
+SOON = 20
+#: While a service of one container restarts its requests are held: by its drain, its stop and its start.
+LONGEST_HELD_SECONDS = 30
+
+
+@contextmanager
+def browser(started: Installation, site: str, **more: object) -> Iterator[httpx.Client]:
+    """As a browser: HTTP/2, and a page's own forms."""
+    headers = {"sec-fetch-site": "same-origin"}
+    with httpx.Client(
+        base_url=site, verify=started.tls, http2=True, headers=headers, timeout=LONGEST_HELD_SECONDS, **more
+    ) as client:
+        yield client
+
+
+@contextmanager
+def signed_in(started: Installation, teacher: Staff) -> Iterator[httpx.Client]:
+    with browser(started, started.review) as client:
+        answer = client.post("/sign-in", data={"username": teacher.username, "password": TEACHERS_PASSWORD})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        yield client
+
+
+def api_of(started: Installation, family: Family) -> httpx.Client:
+    headers = {"authorization": f"Bearer {family.token}"}
+    return httpx.Client(base_url=f"{started.binding}/api/v1", verify=started.tls, headers=headers, timeout=SOON)
+
+
+def bind(started: Installation, serial: int, student: Student) -> Family:
+    """One family's whole way, with the event stream of its progress open meanwhile; returns when the mail is there."""
+    family = families.apply(started, serial, [student], headers=FORGED)
+    with api_of(started, family) as parent, signed_in(started, student.homeroom.teacher) as teacher:
+        (binding,) = parent.get("/bindings").json()
+        page = f"/applications/{binding['id']}"
+        wait_until(lambda: teacher.get(page).is_success, within=SOON, what="the application at the teacher's")
+        # Shorter than the stream's heartbeat: what is waited for comes by itself, or not at all.
+        with parent.stream("GET", "/bindings/events", timeout=15) as stream:
+            states = (line for line in stream.iter_lines() if line.startswith("id: "))
+            before = next(states)
+            assert teacher.post(f"{page}/approve").status_code == 303
+            assert next(states) != before
+        assert parent.get("/bindings").json()[0]["state"] == "approved"
+    started.wait_for_mail(family.email, "六碼")
+    return family
+
+
+def test_a_family_is_bound_over_the_published_ports(started: Installation):
+    bind(started, 701, started.roster.students[0])
+
+
+def test_pages_are_served_by_http_2_and_by_host_or_port(started: Installation):
+    with browser(started, started.binding) as parents, browser(started, started.review) as teachers:
+        page = parents.get("/")
+        assert (page.http_version, page.status_code) == ("HTTP/2", 200)
+        assert teachers.get("/sign-in").text != page.text
+        as_host = parents.get("/sign-in", headers={"host": "teachers.invalid"})
+        assert (as_host.status_code, as_host.text) == (200, teachers.get("/sign-in").text)
+
+
+def test_what_is_out_of_order_is_told_inside_only(started: Installation):
+    with browser(started, started.binding) as parents:
+        assert parents.get("/health/ready").status_code == 404
+        assert parents.get("/metrics").status_code == 404
+
+
+def test_the_address_of_a_client_is_what_the_proxy_saw(started: Installation):
+    seen = sql(started, "SELECT DISTINCT consent_address FROM binding.applications")
+    assert seen
+    assert FORGED["x-forwarded-for"] not in seen
+    (proxy,) = started.containers("proxy")
+    # From this machine everybody comes by the gateway of the proxy's network.
+    assert seen == [started.docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", proxy).strip()]
+
+
+def test_a_forwarding_header_is_believed_from_the_proxy_only(started: Installation):
+    """A redirection to a path without its slash is an absolute address: it tells which scheme the service believes."""
+    with browser(started, started.binding) as parents:
+        assert parents.get("/progress/", headers=FORGED).headers["location"].startswith("https://")
+    ask = (
+        "from http.client import HTTPConnection; c = HTTPConnection('binding', 8002);"
+        "c.request('GET', '/progress/', headers={'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '203.0.113.9'});"
+        "print(c.getresponse().headers['location'])"
+    )
+    assert started.compose("exec", "-T", "otp", "python3", "-c", ask).strip() == "http://binding:8002/progress"
+
+
+@pytest.mark.parametrize("service", [*PORTS, "operations"])
+def test_an_image_adds_little_and_says_what_it_is(started: Installation, service: str):
+    if service == "operations":
+        started.compose("--profile", "operator", "build", "kinbind")
+    (image,) = json.loads(started.docker("image", "inspect", f"{IMAGE_PREFIX}-{service}:latest"))
+    labels = image["Config"]["Labels"]
+    for label in ("title", "description", "version", "revision"):
+        assert labels[f"org.opencontainers.image.{label}"]
+    assert image["Config"]["User"] == "10001:10001"
+    assert service == "operations" or image["Config"]["Healthcheck"]["Test"][0] == "CMD"
+    base = started.environment.get("PYTHON_IMAGE", "python:3.13-slim")
+    added = image["Size"] - int(started.docker("image", "inspect", "--format", "{{.Size}}", base))
+    assert (added - bytes_for_pdf(started, service)) / 1e6 < MOST_ADDED_MB
+
+
+def bytes_for_pdf(started: Installation, service: str) -> int:
+    """What binding's fonts and its typesetter take; nothing elsewhere."""
+    if service != "binding":
+        return 0
+    count = (
+        "from pathlib import Path; import typst;"
+        "folders = [Path('/usr/share/fonts'), Path(typst.__file__).parent];"
+        "print(sum(f.stat().st_size for d in folders for f in d.rglob('*') if f.is_file()))"
+    )
+    return int(started.compose("exec", "-T", "binding", "python3", "-c", count))
+
+
+def test_the_paper_form_prints_every_font_s_characters(started: Installation):
+    """As the fonts of a machine do: those of Extensions B and G, of CNS 11643 alone, of another language."""
+    name = "林\N{CJK UNIFIED IDEOGRAPH-20BB7}\N{CJK UNIFIED IDEOGRAPH-30000}\U000f0000Đặng"
+    family = families.apply(started, 702, [started.roster.students[1]], name=name)
+    printed = families.paper_form(started, family)
+    assert printed.startswith(b"%PDF-")
+    assert name in Paper(printed).text().replace(" ", "")
+
+
+def test_scaled_services_share_sessions_and_streams(started: Installation):
+    wanted = [f"--scale={service}={count}" for service, count in REPLICAS.items()]
+    started.compose("up", "-d", "--no-deps", "--no-recreate", *wanted, *REPLICAS)
+    started.wait_until_ready(*REPLICAS)
+    assert {service: len(started.containers(service)) for service in REPLICAS} == REPLICAS
+    with signed_in(started, started.roster.students[2].homeroom.teacher) as teacher:
+
+        def everybody_answered() -> bool:
+            assert teacher.get("/").status_code == 200
+            return all(answered(started, container) for container in started.containers("review"))
+
+        wait_until(everybody_answered, within=SOON, what="each review to answer the one session")
+    family = bind(started, 703, started.roster.students[2])
+    codes = [mail for mail in started.mail_to(family.email) if mail["code"]]
+    assert len(codes) == 1
+
+
+def answered(started: Installation, container: str) -> bool:
+    """Whether this review has shown a teacher's list."""
+    lines = [json.loads(line) for line in started.log(container).splitlines() if line.startswith("{")]
+    return any((line.get("path"), line.get("status")) == ("/", 200) for line in lines)
+
+
+class Visits:
+    """What visitors of both sites got, and how long they waited."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self.seconds: list[float] = []
+
+    def visit(self, client: httpx.Client, path: str) -> None:
+        began = time.monotonic()
+        try:
+            answer = client.get(path)
+        except httpx.TransportError as fault:
+            self.failed.append(f"{path}: {fault!r}")
+        else:
+            if answer.status_code != 200:
+                self.failed.append(f"{path}: {answer.status_code}")
+        self.seconds.append(time.monotonic() - began)
+
+
+@contextmanager
+def visitors(started: Installation, family: Family, teacher: Staff) -> Iterator[Visits]:
+    """A few requests a second on both sites, for the time of the block."""
+    visits = Visits()
+    stop = threading.Event()
+
+    def go(client: httpx.Client, paths: list[str]) -> None:
+        for path in cycle(paths):
+            if stop.wait(0.4):
+                return
+            visits.visit(client, path)
+
+    with api_of(started, family) as api, browser(started, started.binding) as parents, signed_in(started, teacher) as at:
+        api.timeout = httpx.Timeout(LONGEST_HELD_SECONDS)
+        walks = [(api, ["bindings", "statement"]), (parents, ["/", "/account/sign-in"]), (at, ["/", "/?show=ended"])]
+        threads = [threading.Thread(target=partial(go, client, paths)) for client, paths in walks]
+        for thread in threads:
+            thread.start()
+        try:
+            yield visits
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def test_a_restart_of_one_service_after_the_other_fails_no_request(started: Installation):
+    student = started.roster.students[3]
+    family = families.apply(started, 704, [student])
+    with visitors(started, family, student.homeroom.teacher) as visits:
+        for service in REPLICAS:
+            started.compose("restart", "-t", "50", service)
+            started.wait_until_ready(service)
+    assert visits.failed == []
+    assert len(visits.seconds) > 50
+    assert max(visits.seconds) < LONGEST_HELD_SECONDS
+
+
+def test_one_container_of_several_is_restarted_without_anybody_waiting(started: Installation):
+    student = started.roster.students[3]
+    family = families.apply(started, 705, [started.roster.students[4]])
+    with visitors(started, family, student.homeroom.teacher) as visits:
+        for container in started.containers("review"):
+            started.docker("restart", "-t", "50", container)
+            started.wait_until_ready("review")
+    assert visits.failed == []
+    assert max(visits.seconds) < 3
+
+
+def test_everything_stops_cleanly(started: Installation):
+    ours = {container: service for service in (*REPLICAS, "proxy") for container in started.containers(service)}
+    started.compose("stop", "-t", "50")
+    ends = {service: started.state(container)["ExitCode"] for container, service in ours.items()}
+    assert ends == dict.fromkeys(ends, 0)
+    for container, service in ours.items():
+        assert "Traceback" not in started.log(container), service
+
+
+def sql(started: Installation, statement: str) -> list[str]:
+    """The first column of what PostgreSQL answers."""
+    asked = ("psql", "-h", "127.0.0.1", "-U", "postgres", "-d", "kinbind", "-At", "-c", statement)
+    return started.compose("exec", "-T", "-e", "PGPASSWORD=development", "postgres", *asked).split()
