@@ -77,8 +77,8 @@ RECONNECT_SECONDS = 1
 SEND_BACK_TIMEOUT_SECONDS = 5
 #: A frozen node takes connections and says nothing.
 CONNECT_TIMEOUT_SECONDS = 10
-#: aiormq gives a connection up after three of them and three seconds. Much shorter, and a busy process loses its own.
-HEARTBEAT_SECONDS = 10
+#: aiormq gives a connection up after three of them and three seconds. RabbitMQ advises against less than five.
+HEARTBEAT_SECONDS = 5
 
 #: A broker that is away; RuntimeError is aiormq's for a connection that is just being replaced.
 BROKER_FAULTS = (OSError, RuntimeError, TimeoutError, pika_errors.AMQPError, amqp_errors.AMQPError)
