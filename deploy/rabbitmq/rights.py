@@ -2,10 +2,10 @@
 
     RABBITMQ_MANAGEMENT_URL=http://kinbind@rabbitmq:15672 RABBITMQ_PASSWORD=… OTP_RABBITMQ_PASSWORD=… python3 rights.py
 
-Run again it sets the passwords and rights anew and changes nothing else; a queue that is there stays as it is. It needs
-Python and nothing more, and an administrator's login. Every password may come from a file, named by the variable with
-``_FILE`` behind it. A user other than a service's (operator, autoscaler) is made where its password is set. Exit codes: 0 done, 1 refused or
-not reachable, 2 a variable is wrong.
+Run again it sets the passwords and rights anew and changes nothing else; a queue that is there stays as it is. It
+needs Python and nothing more, and an administrator's login. Every password may come from a file, named by the variable
+with ``_FILE`` behind it. A user that is no service's (operator, autoscaler) is made where its password is set. Exit
+codes: 0 done, 1 refused or not reachable, 2 a variable is wrong.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The least rights of each service at RabbitMQ, from what it says that it hears, tells, asks and answers.
 
-``make contracts`` writes deploy/rabbitmq/definitions.json: exchanges, queues and bindings of all services, and each one's
-rights, as RabbitMQ's definitions have them (https://www.rabbitmq.com/docs/definitions). Users and their passwords are not in it:
-deploy/rabbitmq/rights.py brings both to a broker.
+``make contracts`` writes deploy/rabbitmq/definitions.json: exchanges, queues and bindings of all services, and the
+rights of each, as RabbitMQ's definitions have them (https://www.rabbitmq.com/docs/definitions). Users and their
+passwords are not in it: deploy/rabbitmq/rights.py brings both to a broker.
 
 What a right is about (https://www.rabbitmq.com/docs/access-control): who publishes writes to the exchange, who consumes
 reads the queue, who binds writes the queue and reads the exchange. On a topic exchange the routing key counts too, but

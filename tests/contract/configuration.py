@@ -28,11 +28,17 @@ COMMON = [name for name in ServiceSettings.model_fields if name not in {"databas
 HEAD = """# Configuration
 
 Everything is an environment variable. Made from the settings classes by `make configuration`; a wrong value stops the
-program with a sentence that names the variable and never its value. Lists are JSON. **Secret** values are in no log.
+program with a sentence that names the variable and never its value. Lists are JSON.
+
+**Secret** values are in no log. Each may stand in a file instead (a secret of Docker or Kubernetes), which the variable
+with `_FILE` behind its name leads to, as in `OTP_KEY_CODES_FILE=/run/secrets/key_codes`; a line's end in it is dropped.
+An address takes its password from `…_DATABASE_PASSWORD` or `…_RABBITMQ_PASSWORD` where it has none in it.
+`sh deploy/compose/secrets.sh` makes files with random ones.
 
 Keys are `id:base64` of 32 random bytes; of several, with commas between, the first seals or hashes and all open or
 compare. An empty one is a published sample, which is refused in production and wherever a service listens for other
-machines.
+machines. Production also refuses the keys and passwords of `deploy/development.env`, `guest`, a password that is the
+user's name, the ids `sample` and `development`, and addresses of pages that begin with `http://`.
 """
 
 
@@ -54,7 +60,9 @@ def _prefix(settings: type[BaseSettings]) -> str:
 def _table(prefix: str, fields: dict[str, FieldInfo]) -> str:
     lines = ["| variable | type | default | meaning |", "| --- | --- | --- | --- |"]
     for name, info in fields.items():
-        cells = [f"`{prefix}{name.upper()}`", kind(info), default(info), meaning(info)]
+        variable = f"{prefix}{name.upper()}"
+        named = f"`{variable}`, `{variable}_FILE`" if info.annotation is SecretStr else f"`{variable}`"
+        cells = [named, kind(info), default(info), meaning(info)]
         lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 

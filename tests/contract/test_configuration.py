@@ -21,7 +21,7 @@ def test_every_setting_says_what_it_means(settings: type):
 
 @pytest.mark.parametrize("settings", CLASSES, ids=lambda each: each.__module__)
 def test_what_is_called_a_key_password_or_token_is_secret(settings: type):
-    words = ("key_", "password", "_token", "_secret", "database_url", "rabbitmq")
+    words = ("key_", "password", "_token", "_secret", "database_url", "rabbitmq_url")
     named = {name for name in settings.model_fields if any(word in f"_{name}" for word in words)}
     # Counts and periods of passwords, and hashes of tokens, which are no secrets.
     named -= {name for name in named if name.endswith(("_days", "_tries", "_at_once", "_tokens"))}

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from aio_pika.abc import AbstractChannel
     from faststream.message import StreamMessage
+    from faststream.rabbit.subscriber import RabbitSubscriber
     from pydantic import BaseModel
 
     from shared.events import Event
@@ -200,7 +201,7 @@ class Bus:
         """Name the queues that requests go to (see shared.requests): they are there before who answers them is."""
         self.asked.extend(names)
 
-    def _subscriber(self, queue: RabbitQueue, exchange: RabbitExchange, ack_policy: AckPolicy) -> Any:  # noqa: ANN401
+    def _subscriber(self, queue: RabbitQueue, exchange: RabbitExchange, ack_policy: AckPolicy) -> RabbitSubscriber:
         # A channel each: an error that closes it leaves every other consumer alone.
         channel = Channel(prefetch_count=self._prefetch)
         self._channels.append(channel)

@@ -1,9 +1,9 @@
 """Request/reply over RabbitMQ: the only way in which one service asks another.
 
-The caller keeps one channel open for all of its requests, with a queue of its own for the answers, which goes when the
-channel does. Not RabbitMQ's direct reply-to: such an answer travels by the default exchange, and whoever may write there
-may write into every queue. A request carries an id and a deadline: the answering side drops what comes too late and gives
-a repeated id its first answer again.
+The caller keeps one channel open for all of its requests, with a queue of its own for the answers, which goes when
+the channel does. Not RabbitMQ's direct reply-to: such an answer travels by the default exchange, and whoever may write
+there may write into every queue. A request carries an id and a deadline: the answering side drops what comes too late
+and gives a repeated id its first answer again.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from review_service.app import make_app
 from review_service.context import OPERATOR
 from review_service.settings import Settings
 from shared import passwords
+from support.production import SERVERS
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
@@ -58,6 +59,7 @@ def test_in_production_the_cookie_travels_over_https_only():
     settings = Settings(
         environment="production",
         parents_url="https://parents.example",
+        **SERVERS,
         key_binding_review=key,
         key_review_binding=key,
         key_review_notify=key,

@@ -19,6 +19,7 @@ from review_service.context import OPERATOR
 from review_service.settings import Settings
 from shared.settings import SettingsError
 from support.openid import NoNodeError, OpenIdProvider, running_provider
+from support.production import SERVERS
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -387,6 +388,7 @@ async def test_without_a_provider_there_is_no_way_to_it(dsn: str):
                 "public_url": "https://review.example",
                 "environment": "production",
                 "parents_url": "https://parents.example",
+                **SERVERS,
             },
             "https://",
         ),

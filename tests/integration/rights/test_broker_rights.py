@@ -165,7 +165,7 @@ async def test_a_service_hears_no_more_by_binding_its_queues(service: str, user:
 
 
 @pytest.mark.parametrize("service", ["binding"])
-async def test_who_asks_makes_a_queue_for_the_answers_and_hears_nothing_else_there(service: str, user: User) -> None:
+async def test_who_asks_makes_a_queue_for_the_answers_and_hears_nothing_else_there(user: User) -> None:
     def bind(exchange: str, key: str) -> Callable[[AbstractChannel], Awaitable[None]]:
         async def act(channel: AbstractChannel) -> None:
             queue = await channel.declare_queue(REPLIES, exclusive=True, auto_delete=True)
@@ -187,7 +187,7 @@ async def test_who_asks_makes_a_queue_for_the_answers_and_hears_nothing_else_the
 
 
 @pytest.mark.parametrize("service", ["operator"])
-async def test_the_operator_moves_dead_letters_and_nothing_else(service: str, user: User) -> None:
+async def test_the_operator_moves_dead_letters_and_nothing_else(user: User) -> None:
     dead = {name for name in QUEUES if name.endswith(".dead")}
     assert await user.refused(QUEUES, reading) == QUEUES - dead
     assert await user.refused(QUEUES, publishing("")) == set()

@@ -17,12 +17,13 @@ import asyncpg
 import pytest
 
 from local_stack.databases import migrate_services
-from local_stack.servers import Postgres
 from support.databases import SERVICES, wait_for
 from support.servers import postgres_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from local_stack.servers import Postgres
 
 COMPOSE = Path(__file__).resolve().parents[3] / "deploy" / "compose"
 DATABASE = "kinbind"
@@ -30,8 +31,8 @@ ROLES = (*SERVICES, "operator")
 #: What stands in operator.sql, by relation; the same in every service's schema.
 OPERATORS = {
     "migrations": {"SELECT"},
-    "outbox": {f"SELECT({name})" for name in "id type correlation_id recorded_at due_at tries last_error".split()}
-    | {"UPDATE(due_at)"},
+    "outbox": {f"SELECT({name})" for name in ("id", "type", "correlation_id", "recorded_at", "tries", "last_error")}
+    | {"SELECT(due_at)", "UPDATE(due_at)"},
     "operator_tasks": {"SELECT"} | {f"INSERT({name})" for name in ("id", "kind", "arguments")},
     "resealings": {"SELECT"},
 }

@@ -138,7 +138,7 @@ async def test_a_fault_is_tried_again_and_what_is_lost_reaches_the_operator(
         return len(taken) == 2
 
     async def is_dead() -> bool:
-        said = await operator.run("dead-letters", "list", event_queue("review", ClassUpdated).name)
+        said = await operator.run("dead-letters", "list", "--queue", event_queue("review", ClassUpdated).name)
         return said.code == 0 and ClassUpdated.TYPE in said.out
 
     await bus.start()
@@ -147,8 +147,8 @@ async def test_a_fault_is_tried_again_and_what_is_lost_reaches_the_operator(
             await outside.publish(make_class_updated().model_dump_json().encode(), ClassUpdated.TYPE)
             await eventually(tried_again)
             await outside.publish(b"{", ClassUpdated.TYPE, message_id=str(uuid4()), type=ClassUpdated.TYPE)
-        await eventually(is_dead)
-        said = await operator.run("dead-letters", "replay", "--all", event_queue("review", ClassUpdated).name)
+        await eventually(is_dead, within=SOON)
+        said = await operator.run("dead-letters", "replay", "--all")
         assert said.code == 0, said
     finally:
         await bus.stop()
@@ -212,7 +212,10 @@ async def _connects(url: str) -> bool:
     ("variables", "words"),
     [
         ({"OTP_RABBITMQ_PASSWORD": ""}, "OTP_RABBITMQ_PASSWORD must be set"),
-        ({"OTP_RABBITMQ_PASSWORD_FILE": "/nowhere"}, "OTP_RABBITMQ_PASSWORD and OTP_RABBITMQ_PASSWORD_FILE are both set"),
+        (
+            {"OTP_RABBITMQ_PASSWORD_FILE": "/nowhere"},
+            "OTP_RABBITMQ_PASSWORD and OTP_RABBITMQ_PASSWORD_FILE are both set",
+        ),
         (
             {"OTP_RABBITMQ_PASSWORD": "", "OTP_RABBITMQ_PASSWORD_FILE": "/nowhere"},
             "OTP_RABBITMQ_PASSWORD_FILE names a file that cannot be read",

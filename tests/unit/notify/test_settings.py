@@ -5,6 +5,14 @@ import pytest
 from notify_service.app import make_app
 from notify_service.settings import Settings
 from shared.settings import SettingsError, load
+from support.production import SERVERS
+
+PRODUCTION = {
+    "environment": "production",
+    "public_url": "https://parents.example",
+    "review_url": "https://teachers.example",
+    **SERVERS,
+}
 
 
 def make_settings(**overrides: object) -> Settings:
@@ -22,7 +30,7 @@ def make_settings(**overrides: object) -> Settings:
 )
 def test_production_does_not_start_without_its_channels(given: dict[str, str], missing: str):
     with pytest.raises(SettingsError, match=missing):
-        make_app(make_settings(environment="production", **given))
+        make_app(make_settings(**PRODUCTION, **given))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +49,7 @@ def test_production_does_not_start_without_each_of_its_keys(missing: str, named:
     channels = {"smtp_host": "mail.example", "sms_url": "https://sms.example/v1"}
 
     with pytest.raises(SettingsError, match=named):
-        make_app(make_settings(environment="production", **channels, **keys))
+        make_app(make_settings(**PRODUCTION, **channels, **keys))
 
 
 def test_the_mailbox_page_is_there_while_a_channel_is_not_set_up():

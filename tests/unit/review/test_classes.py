@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from review_service.classes.domain import Count, Standing, class_order, count, parse_day, standing, trouble_order
 from review_service.settings import Settings
+from support.production import SERVERS
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,6 @@ def test_what_is_no_day_is_none(text: str):
 def test_in_production_invitations_lead_somewhere():
     for url, word in (("http://localhost:8002", "must be set in production"), ("javascript:x", "begins with http")):
         with pytest.raises(ValidationError, match=word):
-            Settings(environment="production", parents_url=url)
+            Settings(environment="production", parents_url=url, **SERVERS)
     address = "https://parents.example"
-    assert Settings(environment="production", parents_url=address).parents_url == address
+    assert Settings(environment="production", parents_url=address, **SERVERS).parents_url == address

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from otp_service.settings import Settings
 from shared.sealing import UnsealError
 from shared.settings import SettingsError, load
+from support.production import SERVERS
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -24,7 +25,7 @@ def test_two_services_agree_on_a_sample_key_and_on_no_other() -> None:
         settings.sealing_keys("KEY_TWO", SecretStr("")).unseal(sealed, "place")
 
 
-@pytest.mark.parametrize("overrides", [{"environment": "production"}, {"host": "::"}, {"host": "10.0.0.7"}])
+@pytest.mark.parametrize("overrides", [{"environment": "production", **SERVERS}, {"host": "::"}, {"host": "10.0.0.7"}])
 def test_where_others_reach_a_service_there_is_no_sample_key(overrides: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="KEY_ONE must be set"):
         make_settings(**overrides).sealing_keys("KEY_ONE", SecretStr(""))
