@@ -15,6 +15,8 @@ BEGIN
             ('migrations', 'SELECT'),
             -- Events that wait, all but their bodies; trying one again now is a change of when it is due.
             ('outbox', 'SELECT (id, type, correlation_id, recorded_at, due_at, tries, last_error), UPDATE (due_at)'),
+            -- What was published lately, all but the bodies.
+            ('outbox_sent', 'SELECT (id, type, correlation_id, sent_at)'),
             -- What is asked of the service, and how far it is.
             ('operator_tasks', 'SELECT, INSERT (id, kind, arguments)'),
             ('resealings', 'SELECT')
@@ -32,7 +34,7 @@ CREATE TABLE IF NOT EXISTS operations.acts (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at         timestamptz NOT NULL DEFAULT now(),
     who        text        NOT NULL,
-    act        text        NOT NULL, -- dead-letters drop, dead-letters replay, outbox retry, replay, keys rotate
+    act        text        NOT NULL, -- dead-letters drop, dead-letters replay, outbox retry, outbox resend, replay, keys rotate
     queue      text        NOT NULL DEFAULT '',
     event_id   text        NOT NULL DEFAULT '',
     event_type text        NOT NULL DEFAULT '',

@@ -37,7 +37,7 @@ def archive(*paths: str) -> bytes:
 
 
 def programs() -> Path:
-    """Where the programs of the last release are, made from its own ``uv.lock`` and kept between runs under ``.run``."""
+    """Where the programs of the last release are: made from its ``uv.lock``, and kept under ``.run`` between runs."""
     folder = ROOT / ".run" / "released" / COMMIT
     if not (folder / "made").exists():
         with tarfile.open(fileobj=io.BytesIO(archive())) as tar:

@@ -45,7 +45,9 @@ COMMANDS = {
     "dead-letters": Command(
         "messages that a consumer could not take: list, show, replay, drop", dead_letters.configure, dead_letters.run
     ),
-    "outbox": Command("events that do not reach the bus: list, retry", outbox.configure, outbox.run),
+    "outbox": Command(
+        "events that do not reach the bus: list, retry; or that it lost: resend", outbox.configure, outbox.run
+    ),
     "replay": Command("let facts be told again to one consumer", tasks.configure_replay, tasks.run_replay),
     "keys": Command("which keys are in use, and changing one: status, rotate", tasks.configure_keys, tasks.run_keys),
     "audit": Command("check the audit log's chains: verify", tasks.configure_audit, tasks.run_audit),

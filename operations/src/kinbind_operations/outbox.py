@@ -1,4 +1,4 @@
-"""``kinbind outbox``: events that are true and have not reached the bus."""
+"""``kinbind outbox``: events that are true and have not reached the bus, and those that a broker has lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from uuid import UUID
 from kinbind_operations import tables
 from kinbind_operations.console import age, as_json, say, warn
 from kinbind_operations.settings import SERVICES
+from kinbind_operations.tasks import done, moment
+from shared.resending import CONSUMERS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -25,14 +27,22 @@ def configure(parser: ArgumentParser) -> None:
     which = retrying.add_mutually_exclusive_group(required=True)
     which.add_argument("event_id", metavar="EVENT_ID", nargs="?", type=UUID, help="the one with this id")
     which.add_argument("--all", action="store_true", help="all that wait for their next try")
-    for each in (listing, retrying):
+    resending = actions.add_parser(
+        "resend",
+        help="publish again what a broker that lost its queues had: docs/backup.md",
+        description="Consumers do nothing about events that they have had, as long as their database knows of them.",
+    )
+    resending.add_argument("--since", required=True, type=moment, metavar="TIME", help="what was published since then")
+    resending.add_argument("--to", choices=CONSUMERS, metavar="CONSUMER", help="to this service only")
+    for each in (listing, retrying, resending):
         each.add_argument("--service", choices=SERVICES, help="of this service only")
 
 
 async def run(settings: Settings, arguments: Namespace) -> int:
     """Do it; the exit code. Raises RefusedError or UnreachableError."""
     services = [arguments.service] if arguments.service else list(SERVICES)
-    return await (_list if arguments.action == "list" else _retry)(settings, services, arguments)
+    act = {"list": _list, "retry": _retry, "resend": _resend}[arguments.action]
+    return await act(settings, services, arguments)
 
 
 async def stuck(settings: Settings, service: str, most: int) -> list[dict[str, object]]:
@@ -68,4 +78,14 @@ async def _retry(settings: Settings, services: list[str], arguments: Namespace) 
         warn("no outbox has this event: it has reached the bus, or never was there")
         return 1
     say(f"{count} tried now; kinbind outbox list shows what the broker still refuses")
+    return 0
+
+
+async def _resend(settings: Settings, services: list[str], arguments: Namespace) -> int:
+    since = arguments.since.isoformat()
+    words = f"{', '.join(services)} to {arguments.to or 'all'} since {since}"
+    await tables.note(settings, "outbox resend", reason=words)
+    for service in services:
+        result = await done(settings, service, "outbox-resend", {"since": since, "to": arguments.to})
+        say(f"{service}: {result['events']} events published again")
     return 0

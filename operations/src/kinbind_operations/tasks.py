@@ -96,19 +96,20 @@ def configure_replay(parser: ArgumentParser) -> None:
     parser.add_argument("--to", required=True, choices=consumers, metavar="CONSUMER", help="review: no other gets them")
     parser.add_argument(
         "--since",
-        type=_moment,
+        type=moment,
         metavar="TIME",
         help="only what has changed since, such as 2026-11-26T03:00:00+08:00 (without a zone: UTC); else everything",
     )
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A time of the command line; UTC where it names no zone."""
     try:
-        moment = datetime.fromisoformat(text)
+        told = datetime.fromisoformat(text)
     except ValueError:
         msg = f"{text} is no time such as 2026-11-26T03:00:00+08:00"
         raise ArgumentTypeError(msg) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 async def run_replay(settings: Settings, arguments: Namespace) -> int:

@@ -1,7 +1,8 @@
 """The transactional outbox: an event is written in the transaction that makes it true, and reaches the bus from there.
 
 Any number of relays may run, in any number of processes: each claims rows that no other holds (SKIP LOCKED), publishes
-them many at a time, and deletes what the broker confirmed. A row that the broker refuses waits alone; a broker that is
+them many at a time, and moves what the broker confirmed to ``outbox_sent``, where it is kept for some days for a broker
+that loses its queues (shared.resending). A row that the broker refuses waits alone; a broker that is
 away holds up everything and loses nothing. Delivery is at least once; the inbox makes it once in effect.
 
 A commit wakes the relays (shared.wakes). A slow poll stands behind it.
@@ -117,7 +118,7 @@ class Relay:
     async def relay_batch(self) -> int:
         """Publish what is due, a batch at most; how many rows were claimed.
 
-        Raises BrokerAwayError when the broker is away; what it had confirmed by then is deleted all the same.
+        Raises BrokerAwayError when the broker is away; what it had confirmed by then leaves the outbox all the same.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(
@@ -130,7 +131,12 @@ class Relay:
             results = await asyncio.gather(*map(self._publish_row, rows), return_exceptions=True)
             done = [row["id"] for row, result in zip(rows, results, strict=True) if result is None]
             if done:
-                await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", done)
+                await connection.execute(
+                    "WITH sent AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING id, type, body, correlation_id)"
+                    " INSERT INTO outbox_sent (id, type, body, correlation_id)"
+                    " SELECT * FROM sent ON CONFLICT DO NOTHING",
+                    done,
+                )
             for row, result in zip(rows, results, strict=True):
                 if result is None:
                     EVENTS_RELAYED.labels(row["type"]).inc()

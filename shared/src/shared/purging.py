@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 3600
 #: Rows of one transaction.
 BATCH = 1000
-#: Longer than any event can be under way: retries and dead letters that are sent again included.
+#: Longer than any event can be under way: retries, dead letters and what is published again included.
 INBOX_DAYS = 30
+#: For so long a broker that has lost its queues can be told again. Bodies are sealed; backups hold them as well.
+SENT_DAYS = 14
 #: Any number: with the schema's, the advisory lock of the purge.
 LOCK = 5_402_780
 
@@ -174,6 +176,7 @@ async def _execute(statement: str, values: Sequence[object], connection: Connect
 #: What every service has.
 COMMON = (
     expired("inbox", f"received_at < present() - interval '{INBOX_DAYS} days'"),
+    expired("outbox_sent", f"sent_at < present() - interval '{SENT_DAYS} days'"),
     # The longest window is a day: none of these hits counts any more.
     expired("rate_limits", "coalesce(hits[cardinality(hits)], '-infinity') < present() - interval '1 day'"),
     expired("retention_reports", "began_at < present() - interval '400 days'"),

@@ -23,6 +23,7 @@ from shared.logs import configure_logs
 from shared.operations import work_for_operators
 from shared.outbox import Relay
 from shared.purging import purge_for_ever
+from shared.resending import resending
 from shared.settings import S, SettingsError, load
 from shared.wakes import Wakes
 
@@ -66,7 +67,8 @@ async def running(
     relaying = [asyncio.create_task(wakes.run()), asyncio.create_task(relay.run())]
     working = [asyncio.create_task(work()) for work in workers]
     working.append(asyncio.create_task(purge_for_ever(database, purges)))
-    working.append(asyncio.create_task(work_for_operators(database, wakes, operations or {})))
+    asked = {**resending(database, bus), **(operations or {})}
+    working.append(asyncio.create_task(work_for_operators(database, wakes, asked)))
     tasks = [consuming, *relaying, *working]
     for task in tasks:
         task.add_done_callback(_end_with)

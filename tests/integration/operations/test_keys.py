@@ -49,6 +49,7 @@ LEFT = {
     ("audit", "hash"),
     # Sealed for a reader, under the key of the pair.
     ("outbox", "body"),
+    ("outbox_sent", "body"),
 }
 
 

@@ -150,6 +150,7 @@ async def test_events_that_the_broker_refuses_are_listed_without_bodies_and_trie
     "statement",
     [
         "SELECT body FROM binding.outbox",
+        "SELECT body FROM binding.outbox_sent",
         "SELECT * FROM binding.accounts",
         "SELECT * FROM review.audit",
         "SELECT * FROM notify.messages",
