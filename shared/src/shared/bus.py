@@ -304,8 +304,8 @@ class Bus:
         topology = self.topology()
         requests = {name: request_queue(name) for name in (*self.answered, *self.asked)}
         kept = {name for name, queue in requests.items() if await self._is_of_an_earlier_kind(queue)}
-        for queue in self._answering:
-            queue.declare = queue.name not in kept
+        for answered in self._answering:
+            answered.declare = answered.name not in kept
         for exchange in topology.exchanges:
             await channel.declare_exchange(exchange.name, exchange.type.value, durable=True)
         queues = {
