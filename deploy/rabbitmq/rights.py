@@ -4,7 +4,7 @@
 
 Run again it sets the passwords and rights anew and changes nothing else; a queue that is there stays as it is. It
 needs Python and nothing more, and an administrator's login. Every password may come from a file, named by the variable
-with ``_FILE`` behind it. A user other than a service's (operator, autoscaler) is made where its password is set. Exit
+with ``_FILE`` behind it. A user that is no service's (operator, autoscaler) is made where its password is set. Exit
 codes: 0 done, 1 refused or not reachable, 2 a variable is wrong.
 """
 

@@ -415,5 +415,5 @@ def test_no_secret_is_in_the_files_and_the_readme_names_each_that_is_needed():
     made_by_operators = {"kinbind-postgres-superuser", "kinbind-rabbitmq-default-user"}
     for name, key in secrets_used() | set(secret_files(COMMAND["spec"]).values()):
         if name not in made_by_operators:
-            assert name in readme
-            assert key in readme, f"{name}: {key}"
+            assert f"`{name}`" in readme
+            assert f"`{key}`" in readme, f"{name}: {key}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from local_stack.servers import Servers
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "rabbitmq"
-USERS = ("otp", "binding", "review", "notify", "operator")
+USERS = ("otp", "binding", "review", "notify", "operator", "autoscaler")
 
 
 def name_of(user: str) -> str:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from aio_pika.abc import AbstractChannel
     from faststream.message import StreamMessage
+    from faststream.rabbit.subscriber import RabbitSubscriber
     from pydantic import BaseModel
 
     from shared.events import Event
@@ -77,8 +78,8 @@ RECONNECT_SECONDS = 1
 SEND_BACK_TIMEOUT_SECONDS = 5
 #: A frozen node takes connections and says nothing.
 CONNECT_TIMEOUT_SECONDS = 10
-#: aiormq gives a connection up after three of them and three seconds. Much shorter, and a busy process loses its own.
-HEARTBEAT_SECONDS = 10
+#: aiormq gives a connection up after three of them and three seconds. RabbitMQ advises against less than five.
+HEARTBEAT_SECONDS = 5
 
 #: A broker that is away; RuntimeError is aiormq's for a connection that is just being replaced.
 BROKER_FAULTS = (OSError, RuntimeError, TimeoutError, pika_errors.AMQPError, amqp_errors.AMQPError)
@@ -200,7 +201,7 @@ class Bus:
         """Name the queues that requests go to (see shared.requests): they are there before who answers them is."""
         self.asked.extend(names)
 
-    def _subscriber(self, queue: RabbitQueue, exchange: RabbitExchange, ack_policy: AckPolicy) -> Any:  # noqa: ANN401
+    def _subscriber(self, queue: RabbitQueue, exchange: RabbitExchange, ack_policy: AckPolicy) -> RabbitSubscriber:
         # A channel each: an error that closes it leaves every other consumer alone.
         channel = Channel(prefetch_count=self._prefetch)
         self._channels.append(channel)
@@ -303,8 +304,8 @@ class Bus:
         topology = self.topology()
         requests = {name: request_queue(name) for name in (*self.answered, *self.asked)}
         kept = {name for name, queue in requests.items() if await self._is_of_an_earlier_kind(queue)}
-        for queue in self._answering:
-            queue.declare = queue.name not in kept
+        for answered in self._answering:
+            answered.declare = answered.name not in kept
         for exchange in topology.exchanges:
             await channel.declare_exchange(exchange.name, exchange.type.value, durable=True)
         queues = {
