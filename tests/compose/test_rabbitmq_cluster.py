@@ -75,6 +75,9 @@ def _eventually(holds: Callable[[], bool], *, within: float, what: str) -> None:
 class Cluster:
     """The three nodes, the database and the flow, as containers."""
 
+    def __init__(self) -> None:
+        self._containers: dict[str, str] = {}
+
     def start(self) -> None:
         """Start everything on empty volumes, and wait until events flow through queues of three members each."""
         _run(*COMPOSE, "build", "flow-migrate")
@@ -95,13 +98,17 @@ class Cluster:
         _run(*COMPOSE, "down", "-v", "--remove-orphans")
 
     def container(self, service: str) -> str:
-        """The id of the service's container."""
-        return _run(*COMPOSE, "ps", "-q", service).strip()
+        """The id of the service's container; empty where it was not made yet."""
+        if not self._containers.get(service):
+            self._containers[service] = _run(*COMPOSE, "ps", "-q", service).strip()
+        return self._containers[service]
 
     def sql(self, statement: str) -> list[list[str]]:
         """The rows that a statement gives in otp's schema, as text."""
         psql = ("psql", "-U", "postgres", "-d", "kinbind", "-qAt", "-v", "ON_ERROR_STOP=1")
-        answer = _run(*COMPOSE, "exec", "-T", "postgres", *psql, "-c", "SET search_path = otp", "-c", statement)
+        answer = _run(
+            "docker", "exec", self.container("postgres"), *psql, "-c", "SET search_path = otp", "-c", statement
+        )
         return [line.split("|") for line in answer.splitlines()]
 
     def figure(self, statement: str) -> float:
@@ -111,7 +118,7 @@ class Cluster:
     def control(self, *arguments: str) -> list[list[str]]:
         """What rabbitmqctl says on the first node that can speak for the cluster, as rows of columns."""
         for service in NODES.values():
-            asked = (*COMPOSE, "exec", "-T", service, "rabbitmqctl", "--silent", *arguments)
+            asked = ("docker", "exec", self.container(service), "rabbitmqctl", "--silent", *arguments)
             answer = subprocess.run(asked, **HOW, check=False, timeout=60)  # noqa: S603 - what this file says
             if answer.returncode == 0:
                 return [line.split("\t") for line in answer.stdout.splitlines()]

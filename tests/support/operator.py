@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from contract.broker import OPERATOR
 from support.databases import WORKER
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 #: Roles and users belong to the whole server: not those of a stack that may run on the same one.
 NAME = f"kinbind_{WORKER}_operator"
-#: What KINBIND_RABBITMQ_URL's description says.
-RIGHTS = {"configure": "^$", "write": r"^amq\.default$", "read": r"\.dead$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ async def admit(servers: Servers, databases: Databases, broker_url: str) -> Oper
         await connection.close()
     vhost = quote(urlsplit(broker_url).path[1:], safe="")
     servers.rabbitmq.manage("PUT", f"/api/users/{NAME}", {"password": NAME, "tags": "monitoring"})
-    servers.rabbitmq.manage("PUT", f"/api/permissions/{vhost}/{NAME}", RIGHTS)
+    servers.rabbitmq.manage("PUT", f"/api/permissions/{vhost}/{NAME}", OPERATOR)
     return Operator(
         {
             "KINBIND_DATABASE_URL": servers.postgres.dsn(NAME, NAME, databases.name),

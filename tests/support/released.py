@@ -32,7 +32,8 @@ def archive(*paths: str) -> bytes:
         capture_output=True,
     )
     if done.returncode:
-        pytest.skip(f"the commit of {NAME}, {COMMIT[:9]}, is not in this clone (git fetch --unshallow)")
+        said = done.stderr.decode().strip()
+        pytest.skip(f"the commit of {NAME}, {COMMIT[:9]}, is not to be had (git fetch --unshallow?): {said}")
     return done.stdout
 
 

@@ -122,6 +122,26 @@ async def test_a_service_publishes_its_own_events_and_no_others(service: str, us
     assert await user.refused([*types, "anything"], publishing(EVENTS_EXCHANGE.name)) == {*foreign, "anything"}
 
 
+@pytest.mark.parametrize("service", ["review"])
+@pytest.mark.parametrize("header", ["CC", "BCC"])
+async def test_a_further_routing_key_in_a_header_counts_too(user: User, servers: Servers, header: str) -> None:
+    """RabbitMQ 3 looks at the first one alone, so a broker of its rights' worth is of version 4."""
+    overview: Any = servers.rabbitmq.manage("GET", "/api/overview")
+    keeps_rights = int(overview["rabbitmq_version"].split(".")[0]) >= 4
+
+    def publishing_to_two(exchange: str, own: str, other: str) -> Callable[[AbstractChannel], Awaitable[None]]:
+        async def act(channel: AbstractChannel) -> None:
+            target = await channel.get_exchange(exchange, ensure=False)
+            await target.publish(aio_pika.Message(b"{}", headers={header: [other]}), own)
+
+        return act
+
+    events = publishing_to_two(EVENTS_EXCHANGE.name, "kinbind.review.decision-made.v1", "kinbind.otp.code-issued.v1")
+    later = publishing_to_two("review.retry-in.1s", "review.binding.approved.v1", "binding.review.decision-made.v1")
+    assert await user.is_refused(events) == keeps_rights
+    assert await user.is_refused(later) == keeps_rights
+
+
 @by_service
 async def test_a_service_puts_nothing_into_a_queue_past_the_events(service: str, user: User) -> None:
     names = QUEUES | {REPLIES, "anything"}

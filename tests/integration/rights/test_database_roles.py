@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from local_stack import packages
 from local_stack.databases import migrate_services
 from support.databases import SERVICES, wait_for
 from support.servers import postgres_alone
@@ -82,7 +83,8 @@ def roles(postgres: Postgres, passwords: dict[str, str], **changes: str) -> subp
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Deployed]:
     """Roles, migrations, and the roles once more for the operator's grants: the order of docker-compose.yml."""
-    assert shutil.which("psql"), "psql is needed to run roles.sh"
+    if shutil.which("psql") is None:
+        packages.install("postgresql-client")
     passwords = {role: f"the password of '{role}' \\" for role in ROLES}
     with postgres_alone() as postgres:
         wait_for(_execute(postgres.url, f"CREATE DATABASE {DATABASE}"))

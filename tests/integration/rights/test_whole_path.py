@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,9 +86,10 @@ class World:
 @pytest.fixture
 async def world(servers: Servers, databases: Databases, broker_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """All four services and the operator, with the users of deploy/rabbitmq."""
+    # Before it is given what a deployed broker gives.
+    operator = await admit(servers, databases, broker_url)
     done = bring(servers, definitions_for(broker_url), tmp_path)
     assert done.returncode == 0, done.stderr
-    operator = await admit(servers, databases, broker_url)
     operator = operator.with_settings(rabbitmq_url=url_of(broker_url, "operator"))
 
     def of(user: str) -> dict[str, Any]:
@@ -118,13 +120,17 @@ async def test_everything_works_with_the_least_rights(world: World) -> None:
     for facts in ("roster", "bindings"):
         said = await world.operator.run("replay", facts, "--to", "review")
         assert said.code == 0, said
+    said = await world.operator.run("status", "--json")
+    assert [
+        problem for problem in json.loads(said.out)["problems"] if "queue" in problem or "RabbitMQ" in problem
+    ] == []
 
 
 async def test_a_fault_is_tried_again_and_what_is_lost_reaches_the_operator(
     servers: Servers, databases: Databases, broker_url: str, tmp_path: Path
 ) -> None:
-    assert bring(servers, definitions_for(broker_url), tmp_path).returncode == 0
     operator = (await admit(servers, databases, broker_url)).with_settings(rabbitmq_url=url_of(broker_url, "operator"))
+    assert bring(servers, definitions_for(broker_url), tmp_path).returncode == 0
     bus = Bus(url_of(broker_url, "review"), "review", declares=False)
     taken: list[str] = []
 
