@@ -106,7 +106,9 @@ def test_the_address_of_a_client_is_what_the_proxy_saw(started: Installation):
     assert FORGED["x-forwarded-for"] not in seen
     (proxy,) = started.containers("proxy")
     # From this machine everybody comes by the gateway of the proxy's network.
-    assert seen == [started.docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", proxy).strip()]
+    assert seen == [
+        started.docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", proxy).strip()
+    ]
 
 
 def test_a_forwarding_header_is_believed_from_the_proxy_only(started: Installation):
@@ -189,6 +191,7 @@ class Visits:
         self.seconds: list[float] = []
 
     def visit(self, client: httpx.Client, path: str) -> None:
+        """Once."""
         began = time.monotonic()
         try:
             answer = client.get(path)
@@ -212,7 +215,11 @@ def visitors(started: Installation, family: Family, teacher: Staff) -> Iterator[
                 return
             visits.visit(client, path)
 
-    with api_of(started, family) as api, browser(started, started.binding) as parents, signed_in(started, teacher) as at:
+    with (
+        api_of(started, family) as api,
+        browser(started, started.binding) as parents,
+        signed_in(started, teacher) as at,
+    ):
         api.timeout = httpx.Timeout(LONGEST_HELD_SECONDS)
         walks = [(api, ["bindings", "statement"]), (parents, ["/", "/account/sign-in"]), (at, ["/", "/?show=ended"])]
         threads = [threading.Thread(target=partial(go, client, paths)) for client, paths in walks]

@@ -1,8 +1,7 @@
 """Liveness and readiness, as Kubernetes asks for them.
 
 ``/health/live`` says that the process answers. ``/health/ready`` says that it can do its work: migrations applied, the
-database answering, consumers attached, no event waiting in the outbox for longer than it should, and nobody has asked it
-to stop.
+database answering, consumers attached, no event waiting in the outbox for longer than it should, and no stop under way.
 """
 
 from __future__ import annotations

@@ -107,8 +107,8 @@ class Server(uvicorn.Server):
 
     For ``drain_seconds`` it only says that it is not ready, and goes on serving: a proxy that asks has turned to others
     by the time that connections are refused. uvicorn ends the lifespan only when every answer is complete, and a stream
-    has no end of its own. An app that streams yields a function under :data:`ON_STOP` from its lifespan (ASGI's lifespan
-    state); it is called once.
+    has no end of its own. An app that streams yields a function under :data:`ON_STOP` from its lifespan (ASGI's
+    lifespan state); it is called once.
     """
 
     def __init__(self, config: uvicorn.Config, *, drain_seconds: float = 0) -> None:
