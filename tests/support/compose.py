@@ -49,8 +49,10 @@ class Installation(Sites):
         return _run(self.environment, *_compose(), "-p", self.project, *_FILES, *arguments, said=said)
 
     def containers(self, service: str) -> list[str]:
-        """The ids of a service's containers."""
-        return self.compose("ps", "-q", service).split()
+        """The ids of a service's containers, running or not."""
+        labels = {"project": self.project, "service": service, "oneoff": "False"}
+        filters = [f"--filter=label=com.docker.compose.{label}={value}" for label, value in labels.items()]
+        return self.docker("ps", "-aq", *filters).split()
 
     def docker(self, *arguments: str) -> str:
         """What a command of Docker prints."""
