@@ -92,6 +92,6 @@ def _common(event: BaseModel) -> dict[str, Any]:
 @pytest.mark.parametrize("service", ["otp", "binding", "review", "notify"])
 def test_a_service_still_hears_and_tells_what_it_did(service: str):
     path = f"docs/asyncapi/{service}.json"
-    # Requests went by the default exchange until v0.1.0, now by one of ours, to the same queues: here that is a name only.
+    # Requests went by the default exchange in v0.1.0, now by one of ours, to the same queues: a name in the document.
     before = json.loads(released.files(".json", path)[path].replace(":_:", f":{DIRECT_EXCHANGE.name}:"))
     assert breaks(before, asyncapi(service)) == []
