@@ -1,8 +1,8 @@
 """Liveness and readiness, as Kubernetes asks for them.
 
 ``/health/live`` says that the process answers. ``/health/ready`` says that it can do its work: migrations applied, the
-database answering, consumers attached, no event waiting in the outbox for longer than it should. Post
-migrations that wait for the end of a deployment are named beside: the service works without them.
+database answering, consumers attached, no event waiting in the outbox for longer than it should. Post migrations that
+wait for the end of a deployment are named beside: the service works without them.
 """
 
 from __future__ import annotations
