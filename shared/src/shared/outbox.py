@@ -2,8 +2,8 @@
 
 Any number of relays may run, in any number of processes: each claims rows that no other holds (SKIP LOCKED), publishes
 them many at a time, and moves what the broker confirmed to ``outbox_sent``, where it is kept for some days for a broker
-that loses its queues (shared.resending). A row that the broker refuses waits alone; a broker that is
-away holds up everything and loses nothing. Delivery is at least once; the inbox makes it once in effect.
+that loses its queues (shared.resending). A row that the broker refuses waits alone; a broker that is away holds up
+everything and loses nothing. Delivery is at least once; the inbox makes it once in effect.
 
 A commit wakes the relays (shared.wakes). A slow poll stands behind it.
 """
