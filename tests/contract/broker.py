@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from shared.bus import DIRECT_EXCHANGE, EVENTS_EXCHANGE, RETRY_DELAYS_SECONDS, event_queue, retry_exchange
 from shared.events import HEARD_BY
-from shared.operations import REPLAYABLE
 from shared.requests import reply_prefix
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _permissions(bus: Bus) -> dict[str, str]:
     consumed = [event_queue(bus.service, event).name for event in bus.consumed]
     retries = [retry_exchange(bus.service, delay).name for delay in RETRY_DELAYS_SECONDS] if consumed else []
     events = [EVENTS_EXCHANGE.name] if bus.published else []
-    direct = [DIRECT_EXCHANGE.name] if bus.asked or bus.answered else []
+    direct = [DIRECT_EXCHANGE.name] if bus.asked or bus.answered or bus.published else []
     replies = [_replies(bus)] if bus.asked else []
     return {
         "configure": _only([], replies),
@@ -98,10 +97,9 @@ def _topic_permissions(bus: Bus, buses: Sequence[Bus]) -> dict[str, dict[str, st
 
 
 def _told_again(bus: Bus) -> Iterator[str]:
-    """The queues into which an operator lets the service tell facts again (shared.operations)."""
-    consumers = {consumer for owner, told in REPLAYABLE.values() if owner == bus.service for consumer in told}
+    """The queues into which an operator lets the service tell again what one consumer has lost (shared.operations)."""
     for event in bus.published:
-        yield from (event_queue(consumer, event).name for consumer in HEARD_BY[event] if consumer in consumers)
+        yield from (event_queue(consumer, event).name for consumer in HEARD_BY[event])
 
 
 def _replies(bus: Bus) -> str:
