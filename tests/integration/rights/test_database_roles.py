@@ -34,6 +34,7 @@ OPERATORS = {
     "migrations": {"SELECT"},
     "outbox": {f"SELECT({name})" for name in ("id", "type", "correlation_id", "recorded_at", "tries", "last_error")}
     | {"SELECT(due_at)", "UPDATE(due_at)"},
+    "outbox_sent": {f"SELECT({name})" for name in ("id", "type", "correlation_id", "sent_at")},
     "operator_tasks": {"SELECT"} | {f"INSERT({name})" for name in ("id", "kind", "arguments")},
     "resealings": {"SELECT"},
 }
