@@ -137,6 +137,16 @@ async def test_a_task_is_done_once_by_however_many_processes(database: Database,
     assert await db.fetchval("SELECT result FROM otp.operator_tasks") == '{"count": 1}'
 
 
+async def test_who_finds_nothing_to_do_wakes_nobody(database: Database) -> None:
+    database.committed.clear()
+    assert not await work(database, {"count": _nothing})
+    assert not database.committed.is_set()
+
+
+async def _nothing(_: Task) -> Result:
+    return {}
+
+
 async def test_what_a_process_left_unfinished_another_does_when_the_lease_is_over(
     database: Database, db: asyncpg.Connection
 ) -> None:
