@@ -87,7 +87,8 @@ async def work(database: Database, handlers: Handlers) -> bool:
 
     Raises what a database or a broker that is away raises; the task is then taken again when its lease is over.
     """
-    async with database.transaction() as connection:
+    # One statement, and no unit of work: its commit would wake this very loop, and every other.
+    async with database.connection() as connection:
         row = await connection.fetchrow(
             """
             UPDATE operator_tasks SET lease_until = present() + make_interval(secs => $2)
