@@ -84,6 +84,18 @@ async def test_a_committed_event_arrives_and_leaves_the_outbox(database: Databas
     assert probe.received == ["class-7"]
 
 
+async def test_before_the_migrations_nothing_is_published(database: Database, bus: Bus) -> None:
+    async with database.connection() as connection:
+        await connection.execute("ALTER TABLE outbox_sent RENAME TO not_there_yet")
+    async with probing(database.dsn, bus) as probe:
+        await record(probe.database, make_class_updated(subject="class-7"))
+        await asyncio.sleep(1.5)  # a time in which the relay has tried; it logs that it waits
+        assert probe.received == []
+        async with database.connection() as connection:
+            await connection.execute("ALTER TABLE not_there_yet RENAME TO outbox_sent")
+        await eventually(lambda: as_async(probe.received))
+
+
 async def test_an_event_of_a_transaction_that_failed_never_was(database: Database, bus: Bus) -> None:
     async with probing(database.dsn, bus) as probe:
         with pytest.raises(ZeroDivisionError):
