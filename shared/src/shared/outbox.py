@@ -121,8 +121,8 @@ class Relay:
         Raises BrokerAwayError when the broker is away; what it had confirmed by then leaves the outbox all the same.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
-            # A process that was started before its migrations lacks outbox_sent: it must find that out here, and not when
-            # all is published, or it would publish the same every second.
+            # A process that was started before its migrations lacks outbox_sent: it must find that out here, and not
+            # when all is published, or it would publish the same every second.
             rows = await connection.fetch(
                 "WITH there AS (SELECT FROM outbox_sent)"
                 " SELECT id, type, body, correlation_id, traceparent FROM outbox WHERE due_at <= now()"
