@@ -186,9 +186,13 @@ class Bus:
     def publishes(self, *events: type[Event]) -> None:
         """Name the events that the outbox hands over: for the AsyncAPI document, and so that queues wait for them."""
         self.published.extend(events)
-        exchange = RabbitExchange(EVENTS_EXCHANGE.name, type=EVENTS_EXCHANGE.type, durable=True, declare=self._declares)
+        exchange = self._met(EVENTS_EXCHANGE)
         for event in events:
             self.broker.publisher(routing_key=event.TYPE, exchange=exchange, schema=event, title=event.__name__)
+
+    def _met(self, exchange: RabbitExchange) -> RabbitExchange:
+        """The exchange as this service meets it: made where that is its part, else insisted on."""
+        return RabbitExchange(exchange.name, type=exchange.type, durable=True, declare=self._declares)
 
     def answer(self, name: str) -> Callable[[Callable[..., Awaitable[RabbitResponse]]], Any]:
         """Decorator: the function answers requests sent to ``name``; see :func:`reply`."""
@@ -227,6 +231,10 @@ class Bus:
                 await self.broker.connect()
                 if self._declares:
                     await self._declare()
+                # FastStream publishes on the channel by which it has first met the exchange: not a consumer's, which
+                # takes an event that came back for one that arrived.
+                for exchange in (EVENTS_EXCHANGE, DIRECT_EXCHANGE):
+                    await self.broker.declare_exchange(self._met(exchange))
                 await self.broker.start()
             # A lost heartbeat raises CancelledError from within, and a connection that is just being replaced
             # RuntimeError; only a cancellation of this very task ends it.
