@@ -18,6 +18,8 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import httpx
+
 from local_stack import sample_roster
 from local_stack.processes import free_port, wait_until
 from local_stack.services import SERVICES
@@ -75,10 +77,18 @@ class Installation(Sites):
         return described
 
     def wait_until_ready(self, *services: str) -> None:
-        """Return when every container of these services says that it is ready."""
+        """Return when every container of these services says that it is ready, and the mailbox is there again.
+
+        Of the web services the proxy holds what comes too early; of the mailbox, which is for development, it does not.
+        """
         for service in services:
             for container in self.containers(service):
                 wait_until(partial(_is_ready, service, container), within=READY_SECONDS, what=f"{service} to be ready")
+        if "notify" in services:
+            wait_until(self._has_mailbox, within=READY_SECONDS, what="the proxy to see the mailbox")
+
+    def _has_mailbox(self) -> bool:
+        return httpx.get(f"{self.notify}/mailbox.json").is_success
 
 
 @contextmanager

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 #: Where in the lifespan's state an app names the function that ends its streams.
 ON_STOP = "kinbind.on_stop"
+INTERRUPTED = 128 + signal.SIGINT
 
 log = structlog.get_logger(__name__)
 
@@ -140,7 +141,7 @@ class Command(Generic[S]):
 def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], commands: Sequence[Command[S]] = ()) -> int:
     """The command line that every service has: ``serve``, ``migrate`` and its own ``commands``. Returns the exit code.
 
-    0 is success, 1 a failure that the text explains, 2 a wrong environment or command line.
+    0 is success, 1 a failure that the text explains, 2 a wrong environment or command line, 130 interrupted by Ctrl-C.
     """
     parser = argparse.ArgumentParser(prog=package.replace("_", "-"))
     choices = parser.add_subparsers(dest="command", required=True)
@@ -162,10 +163,26 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
         if arguments.command == "migrate":
             return asyncio.run(_migrate(package, values, post=arguments.post))
         chosen = next(command for command in commands if command.name == arguments.command)
-        return asyncio.run(chosen.run(values, arguments))
+        return _run_until_interrupted(chosen.run(values, arguments))
     except SettingsError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
         return 2
+
+
+def _run_until_interrupted(act: Coroutine[None, None, int]) -> int:
+    """Run it, and cancel it at Ctrl-C. The exit code; 130 where it was cancelled, as shells have it."""
+
+    async def interruptible() -> int:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this runs in one
+        # asyncio's own handler wakes no loop that falls asleep as the signal comes, or whose signal another thread got.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+        return await act
+
+    try:
+        return asyncio.run(interruptible())
+    except asyncio.CancelledError:
+        return INTERRUPTED
 
 
 async def _migrate(package: str, settings: ServiceSettings, *, post: bool) -> int:

@@ -246,6 +246,19 @@ async def test_an_import_that_is_killed_while_it_merges_leaves_nothing_and_no_lo
     assert (await import_roster(roster, export.write())).counts["students"].new == 4
 
 
+async def test_an_import_is_interrupted_whichever_of_its_threads_gets_the_signal(roster: Roster, export: Export):
+    async with (
+        importing_process(roster.database.dsn, export.write()) as process,
+        held_in_the_merge(roster.database) as is_held,
+    ):
+        await eventually(is_held, within=30)
+        other = next(thread.id for thread in psutil.Process(process.pid).threads() if thread.id != process.pid)
+        os.kill(other, signal.SIGINT)
+        _, said = await asyncio.wait_for(process.communicate(), 30)
+    assert said.decode().splitlines()[-1] == "stopped; nothing of it went in, and it can be run again"
+    assert process.returncode == 128 + signal.SIGINT
+
+
 async def test_a_killed_reader_ends_the_import_with_nothing_changed(
     roster: Roster, export: Export, monkeypatch: pytest.MonkeyPatch
 ):
