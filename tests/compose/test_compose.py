@@ -125,8 +125,6 @@ def test_a_forwarding_header_is_believed_from_the_proxy_only(started: Installati
 
 @pytest.mark.parametrize("service", [*PORTS, "operations"])
 def test_an_image_adds_little_and_says_what_it_is(started: Installation, service: str):
-    if service == "operations":
-        started.compose("--profile", "operator", "build", "kinbind")
     (image,) = json.loads(started.docker("image", "inspect", f"{IMAGE_PREFIX}-{service}:latest"))
     labels = image["Config"]["Labels"]
     for label in ("title", "description", "version", "revision"):
