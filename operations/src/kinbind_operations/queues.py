@@ -6,6 +6,8 @@ they are not settled, also where this process is killed.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, HeadersType
 
 TIMEOUT_SECONDS = 10
+#: Another process may hold them meanwhile; then nobody waits for longer.
+SHOWN_SECONDS = 3
+LOOK_SECONDS = 0.05
 DEAD = ".dead"
 #: RabbitMQ 4 drops what went back to a quorum queue 20 times: what is looked at so often is renewed before that.
 RENEWED_AFTER = 10
@@ -98,11 +103,16 @@ async def state_of(connection: AbstractConnection, name: str) -> QueueState:
     # A channel each: one that does not find its queue is closed by the broker.
     channel = await connection.channel()
     try:
-        declared = await channel.declare_queue(name, passive=True, timeout=TIMEOUT_SECONDS)
+        state = await _state_on(channel, name)
     except ChannelNotFoundEntity:
         return QueueState(name, None, None)
-    result = declared.declaration_result
     await channel.close()
+    return state
+
+
+async def _state_on(channel: AbstractChannel, name: str) -> QueueState:
+    declared = await channel.declare_queue(name, passive=True, timeout=TIMEOUT_SECONDS)
+    result = declared.declaration_result
     return QueueState(name, result.message_count or 0, result.consumer_count or 0)
 
 
@@ -143,7 +153,8 @@ class Held:
         self._open.remove(message)
 
     async def put_back(self) -> None:
-        """All that was not settled."""
+        """All that was not settled; returns when the queue shows it."""
+        count = len(self._open)
         for message in list(self._open):
             if int(str(message.headers.get("x-delivery-count", 0))) >= RENEWED_AFTER:
                 await self._publish(message, self.queue, dict(message.headers))
@@ -151,6 +162,13 @@ class Held:
             else:
                 await message.nack(requeue=True)
                 self._open.remove(message)
+        await self._until_shown(count)
+
+    async def _until_shown(self, count: int) -> None:
+        """A quorum queue counts what went back a moment later, and whoever looks next must find it."""
+        end = time.monotonic() + SHOWN_SECONDS
+        while ((await _state_on(self._channel, self.queue)).messages or 0) < count and time.monotonic() < end:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _publish(self, message: AbstractIncomingMessage, queue: str, headers: HeadersType) -> None:
         copy = Message(

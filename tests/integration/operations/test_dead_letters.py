@@ -144,6 +144,17 @@ async def test_the_list_says_what_lies_where_since_when_and_why_and_leaves_it_th
     assert await length(broker_url, DEAD) == 1
 
 
+async def test_what_was_looked_at_is_there_for_whoever_looks_next(broker_url: str, outside: Outsider) -> None:
+    await die(broker_url, outside, make_event())
+    seen = []
+    async with connected(broker_url) as connection:
+        for _ in range(200):
+            async with holding(connection, DEAD) as held:
+                assert [message async for message in held.take()]
+            seen.append((await state_of(connection, DEAD)).messages)
+    assert set(seen) == {1}
+
+
 async def test_what_failed_too_often_is_told_from_what_cannot_be_read(
     operator: Operator, broker_url: str, outside: Outsider
 ) -> None:
