@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from shared.events import Model
+from shared.events import Language, Model
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class Letter(Model):
-    """The sealed part of a message: to whom, and what it says. An SMS has a text only."""
+    """The sealed part of a message: to whom, and what it says in which language. An SMS has a text only."""
 
     to: str
+    language: Language = "zh-TW"
     subject: str = ""
     text: str
     html: str = ""

@@ -58,7 +58,7 @@ class Smtp:
         mail["From"] = Address(SENDER_NAME, address, domain)
         mail["To"] = message.letter.to
         mail["Subject"] = message.letter.subject
-        mail["Content-Language"] = "zh-TW"
+        mail["Content-Language"] = message.letter.language
         # RFC 3834: no answering machine answers this.
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.letter.text, cte="base64")
