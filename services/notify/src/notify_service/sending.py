@@ -23,7 +23,7 @@ from notify_service import domain, storage
 from notify_service.domain import Kind
 from notify_service.errors import DeliveryError, NotKeptError, PermanentError, TechnicalError, UnknownOutcomeError
 from notify_service.limits import country_of_message
-from notify_service.metrics import MESSAGES, OVER_LIMIT, UNSURE
+from notify_service.metrics import COUNTRY, MESSAGES, OVER_LIMIT, UNSURE
 from notify_service.providers import ASKING_SECONDS, Letter, Message, choices
 from notify_service.use_cases import place
 from shared import tracing
@@ -181,7 +181,7 @@ async def _may_go(notify: Notify, sending: Sending) -> bool:
 
 async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, limit: str) -> None:
     """End a message that a limit forbids."""
-    OVER_LIMIT.labels(sending.channel, limit if reason == "LimitReached" else "country").inc()
+    OVER_LIMIT.labels(sending.channel, limit if reason == "LimitReached" else COUNTRY).inc()
     MESSAGES.labels(sending.kind, sending.channel, "-", state).inc()
     log.error("message not sent: a limit forbids it", state=state, reason=reason)
     await _write_down(notify, lambda c: storage.settle(c, sending.id, state, fault="limit", last_error=reason))
