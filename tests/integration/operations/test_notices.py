@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from support.house import House
 
 
-
 async def test_a_channel_is_paused_and_goes_again_with_what_has_waited(here: House, db: asyncpg.Connection) -> None:
     said = await here.operator.run("notices", "status")
     assert (said.code, said.out.splitlines()[0]) == (

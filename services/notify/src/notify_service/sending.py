@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -109,8 +110,8 @@ class Answer:
         return self.fault.kind if self.fault else "accepted"
 
 
-class _ClaimEndedError(Exception):
-    """Nothing may be sent any more: the claim has ended, or nothing can be written down."""
+class _NothingSentError(Exception):
+    """Nothing is sent by this claim; what there is to say about it has been said."""
 
 
 async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], float | None]:
@@ -142,49 +143,42 @@ async def _deliver(notify: Notify, row: asyncpg.Record) -> None:
         await _later(notify, Sending(row, Letter(to="", text="")), unopened)
         return
     sending = Sending(row, letter)
-    try:
-        if not await _may_go(notify, sending):
-            return
+    with suppress(_NothingSentError):
         answer = await _hand_over(notify, sending)
         await _settle(notify, sending, answer)
         if answer is not None and answer.closes_circuit:
             await _write_down(notify, lambda c: storage.hurry(c, sending.channel))
-    except _ClaimEndedError:
-        log.warning("nothing was sent: the claim has ended, or the database is away")
 
 
 # --- limits ---
 
 
-async def _may_go(notify: Notify, sending: Sending) -> bool:
-    """Count the message against the limits; where one forbids it, say what becomes of it instead."""
+async def _count_in(notify: Notify, sending: Sending) -> None:
+    """Count a message that is about to be handed over. Raises _NothingSentError where a limit forbids it."""
     country = country_of_message(sending.channel, sending.letter.to)
     if not notify.limits.admits(country):
-        await _refuse(notify, sending, "failed", "CountryNotAllowed", country)
-        return False
-    limit = await _begin(
-        notify, lambda connection: notify.limits.count(connection, sending.kind, sending.channel, country)
-    )
+        await _refuse(notify, sending, "failed", "CountryNotAllowed", COUNTRY)
+    limit = await _begin(notify, lambda c: notify.limits.count(c, sending.kind, sending.channel, country))
     if limit is None:
-        return True
+        return
     if not domain.waits_for_the_next_hour(sending.kind):
         await _refuse(notify, sending, "dropped", "LimitReached", limit)
-        return False
     OVER_LIMIT.labels(sending.channel, limit).inc()
     log.warning("message waits: the hour's limit is reached", limit=limit)
     await _write_down(
         notify,
         lambda c: storage.give_back(c, sending.id, sending.tries, None, fault="limit", last_error="LimitReached"),
     )
-    return False
+    raise _NothingSentError
 
 
 async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, limit: str) -> None:
-    """End a message that a limit forbids."""
-    OVER_LIMIT.labels(sending.channel, limit if reason == "LimitReached" else COUNTRY).inc()
+    """End a message that a limit forbids. Raises _NothingSentError."""
+    OVER_LIMIT.labels(sending.channel, limit).inc()
     MESSAGES.labels(sending.kind, sending.channel, "-", state).inc()
     log.error("message not sent: a limit forbids it", state=state, reason=reason)
     await _write_down(notify, lambda c: storage.settle(c, sending.id, state, fault="limit", last_error=reason))
+    raise _NothingSentError
 
 
 # --- along the providers ---
@@ -194,8 +188,7 @@ async def _hand_over(notify: Notify, sending: Sending) -> Answer | None:
     """Ask one provider after the other; the last one's answer, or None where there was nobody to ask."""
     answer = None
     for route in choices(notify.routes[sending.channel], sending.letter.to, sending.row["asked"]):
-        if answer is not None:
-            await _pass_on(notify, sending, answer)
+        await (_count_in(notify, sending) if answer is None else _pass_on(notify, sending, answer))
         answer = await _ask(notify, sending, route)
         if not _goes_on(sending.kind, answer.fault):
             break
@@ -209,10 +202,11 @@ def _goes_on(kind: Kind, fault: DeliveryError | None) -> bool:
 
 
 async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
-    """Ask one provider, after writing down that it is asked. Raises _ClaimEndedError."""
+    """Ask one provider, after writing down that it is asked. Raises _NothingSentError."""
     try_id, provider = uuid4(), route.provider
     if not await _begin(notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.tries, provider.name)):
-        raise _ClaimEndedError
+        log.warning("nothing is sent: the claim has ended")
+        raise _NothingSentError
     message = Message(
         sending.id, sending.kind, sending.row["created_at"], sending.letter, try_id, sending.row["seconds_left"]
     )
@@ -242,7 +236,7 @@ async def _send(route: Route, message: Message) -> tuple[DeliveryError | None, s
 
 
 async def _pass_on(notify: Notify, sending: Sending, answer: Answer) -> None:
-    """The next provider is asked instead. Raises _ClaimEndedError where that cannot be written down."""
+    """The next provider is asked instead. Raises _NothingSentError where that cannot be written down."""
     assert answer.fault is not None  # noqa: S101 - what was taken is not passed on
     _count(sending, answer, "passed_on")
     log.warning("message passed on", provider=answer.provider, fault=answer.outcome, reason=answer.fault.reason)
@@ -363,12 +357,13 @@ def _count(sending: Sending, answer: Answer, outcome: str) -> None:
 
 
 async def _begin(notify: Notify, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """What has to be done before a provider is asked. Raises _ClaimEndedError where the database stays away."""
+    """What has to be done before a provider is asked. Raises _NothingSentError where the database stays away."""
     try:
         async with asyncio.timeout(BEGINNING.total_seconds()):
             return await _patiently(notify, work)
     except TimeoutError:
-        raise _ClaimEndedError from None
+        log.warning("nothing is sent: the database stays away")
+        raise _NothingSentError from None
 
 
 async def _write_down(notify: Notify, work: Callable[[Connection], Awaitable[None]]) -> None:
