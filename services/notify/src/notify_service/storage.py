@@ -144,7 +144,7 @@ async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, trie
     begun: bool | None = await connection.fetchval(
         """
         INSERT INTO message_tries (id, message_id, provider)
-        SELECT $1, id, $4 FROM messages
+        SELECT $1::uuid, id, $4::text FROM messages
         WHERE id = $2 AND tries = $3 AND state = 'waiting' AND claimed AND due_at > present()
         RETURNING true
         """,
