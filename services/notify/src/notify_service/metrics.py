@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
@@ -13,6 +14,7 @@ from shared.metrics import REGISTRY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from notify_service.circuits import Circuit
     from notify_service.limits import Limits
     from notify_service.providers import Route
     from shared.events import Channel
@@ -62,12 +64,16 @@ def expect(routes: Mapping[Channel, Sequence[Route]], limits: Limits) -> None:
     for channel, of_channel in routes.items():
         _expect_messages(channel, [route.provider.name for route in of_channel])
         for route in of_channel:
-            CIRCUIT_OPEN.labels(channel, route.provider.name).set_function(lambda it=route.circuit: float(it.is_open))
+            CIRCUIT_OPEN.labels(channel, route.provider.name).set_function(partial(_is_open, route.circuit))
     for limit in (COUNTRY, *limits.countries):
         OVER_LIMIT.labels("sms", limit)
     for provider in GIVING_RECEIPTS:
         for outcome in ("delivered", "undelivered"):
             RECEIPTS.labels(provider, outcome)
+
+
+def _is_open(circuit: Circuit) -> float:
+    return float(circuit.is_open)
 
 
 def _expect_messages(channel: Channel, providers: Sequence[str]) -> None:

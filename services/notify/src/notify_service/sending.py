@@ -109,6 +109,11 @@ class Answer:
         """As the try's row says it."""
         return self.fault.kind if self.fault else "accepted"
 
+    @property
+    def reason(self) -> str | None:
+        """The fault's name and code, where there is one."""
+        return self.fault.reason if self.fault else None
+
 
 class _NothingSentError(Exception):
     """Nothing is sent by this claim; what there is to say about it has been said."""
@@ -237,9 +242,8 @@ async def _send(route: Route, message: Message) -> tuple[DeliveryError | None, s
 
 async def _pass_on(notify: Notify, sending: Sending, answer: Answer) -> None:
     """The next provider is asked instead. Raises _NothingSentError where that cannot be written down."""
-    assert answer.fault is not None  # noqa: S101 - what was taken is not passed on
     _count(sending, answer, "passed_on")
-    log.warning("message passed on", provider=answer.provider, fault=answer.outcome, reason=answer.fault.reason)
+    log.warning("message passed on", provider=answer.provider, fault=answer.outcome, reason=answer.reason)
     await _begin(notify, lambda c: _end_try(c, answer))
 
 
@@ -313,13 +317,12 @@ async def _later(notify: Notify, sending: Sending, answer: Answer) -> None:
 
 async def _fail(notify: Notify, sending: Sending, answer: Answer) -> None:
     """That was the end of it."""
-    assert answer.fault is not None  # noqa: S101 - what was taken has not failed
     log.error(
         "message failed",
         tries=sending.tries,
         provider=answer.provider,
-        fault=answer.fault.kind,
-        reason=answer.fault.reason,
+        fault=answer.outcome,
+        reason=answer.reason,
     )
     _count(sending, answer, "failed")
     keeps = notify.keeps_failed and domain.is_kept_when_failed(sending.kind)
@@ -337,15 +340,14 @@ async def _end(
             sending.id,
             state,
             provider=answer.provider,
-            fault=answer.fault and answer.fault.kind,
-            last_error=answer.fault and answer.fault.reason,
+            fault=answer.fault.kind if answer.fault else None,
+            last_error=answer.reason,
             keeps_letter=keeps_letter,
         )
 
 
 async def _end_try(connection: Connection, answer: Answer) -> None:
-    reason = answer.fault and answer.fault.reason
-    await storage.end_try(connection, answer.try_id, answer.outcome, reason, answer.provider_id)
+    await storage.end_try(connection, answer.try_id, answer.outcome, answer.reason, answer.provider_id)
 
 
 def _count(sending: Sending, answer: Answer, outcome: str) -> None:

@@ -221,7 +221,7 @@ class Settings(ServiceSettings):
                     msg = f"NOTIFY_{variable}_PROVIDERS names {name}, for which {needed} must be set"
                     raise SettingsError(msg)
         first = {"email": "NOTIFY_SMTP_HOST", "sms": "NOTIFY_SMS_URL"}
-        unset = [variable for channel, variable in first.items() if not self.providers()[channel]]
+        unset = [first[channel] for channel, names in self.providers().items() if not names]
         if unset and self.environment == "production":
             msg = (
                 f"{' and '.join(unset)} must be set in production, or other providers named (NOTIFY_EMAIL_PROVIDERS,"

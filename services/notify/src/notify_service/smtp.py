@@ -71,11 +71,12 @@ class Smtp(Provider):
         mail["From"] = Address(SENDER_NAME, address, domain)
         mail["To"] = message.letter.to
         mail["Subject"] = message.letter.subject
-        mail["Content-Language"] = message.letter.language
         # RFC 3834: no answering machine answers this.
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.letter.text, cte="base64")
         mail.add_alternative(message.letter.html, subtype="html", cte="base64")
+        # Last: contents that are set take such headers away.
+        mail["Content-Language"] = message.letter.language
         return mail
 
     def _client(self) -> aiosmtplib.SMTP:

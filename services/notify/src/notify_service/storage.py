@@ -370,7 +370,7 @@ async def pause(connection: Connection, channel: Channel, reason: str) -> None:
 
 async def resume(connection: Connection, channel: Channel) -> bool:
     """Send again by the channel; False where it was not paused."""
-    status = await connection.execute("DELETE FROM paused_channels WHERE channel = $1", channel)
+    status: str = await connection.execute("DELETE FROM paused_channels WHERE channel = $1", channel)
     return status != "DELETE 0"
 
 

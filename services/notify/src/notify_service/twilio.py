@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from aiohttp import BasicAuth
+from aiohttp import encode_basic_auth
 
 from notify_service.errors import DeliveryError, PermanentError, TechnicalError, UnknownOutcomeError
 from notify_service.http_providers import is_good, post, refusal
@@ -45,13 +45,13 @@ class Twilio(Provider):
         account = settings.twilio_account
         token = settings.twilio_token.get_secret_value()
         self._url = f"{settings.twilio_url.rstrip('/')}/2010-04-01/Accounts/{account}/Messages.json"
-        self._auth = BasicAuth(account, token, encoding="utf-8")
+        self._headers = {"Authorization": encode_basic_auth(account, token)}
         self._from = settings.twilio_from
         self._receipts = settings.receipts_url(self.name)
 
     async def send(self, message: Message) -> str:
         """See :class:`notify_service.providers.Provider`."""
-        status, body = await post(self._url, data=self._form(message), auth=self._auth)
+        status, body = await post(self._url, data=self._form(message), headers=self._headers)
         answer = _parse(body)
         if not is_good(status):
             raise verdict(status, answer.get("code"))

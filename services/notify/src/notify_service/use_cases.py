@@ -72,7 +72,7 @@ class Notify:
     from_review: SealingKeys
     store: SealingKeys
     #: Of each channel, in the order in which providers are asked.
-    routes: Mapping[str, Sequence[Route]]
+    routes: Mapping[Channel, Sequence[Route]]
     limits: Limits
     #: Whether the contents of what has failed stay for a while, sealed, to be sent again.
     keeps_failed: bool
