@@ -56,8 +56,8 @@ async def _status(settings: Settings, *, is_json: bool) -> int:
     if is_json:
         say(as_json(told))
     else:
-        for channel, how in told.items():
-            say(f"{channel}: {_line(how)}")
+        for channel in CHANNELS:
+            say(f"{channel}: {_line(told[channel])}")
     return int(any(how["paused_since"] or how["paused_by_settings"] for how in told.values()))
 
 
