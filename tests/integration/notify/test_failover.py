@@ -251,6 +251,16 @@ async def test_an_approval_whose_answer_was_lost_waits_and_the_same_provider_is_
     assert second.asked[0].id == second.asked[1].id
 
 
+async def test_an_approval_whose_answer_was_lost_goes_to_nobody_else_at_once(world: World):
+    first, second = Scripted("first", UnknownOutcomeError("TimeoutError")), Scripted("second")
+    use(world, first, second)
+    await world.hear(make_approval())
+    await world.deliver_due()
+
+    assert (await world.message())["state"] == "waiting"
+    assert second.asked == []
+
+
 async def test_where_that_provider_stays_away_another_one_sends_it_after_all(world: World, clock: Clock):
     first = Scripted("first", *[UnknownOutcomeError("TimeoutError")] * OPENS_AFTER)
     second = Scripted("second")
@@ -311,7 +321,10 @@ async def test_a_message_whose_claim_has_ended_is_no_longer_sent_by_the_former_h
     await sending.deliver(world.notify, late)
     assert provider.asked == []
 
+    await clock.shift(2 * sending.LEASE)
     await sending.deliver(world.notify, now)
+    assert provider.asked == [], "nobody had claimed it anew, but somebody might have at any moment"
+    await world.deliver_due()
     assert len(provider.asked) == 1
 
 

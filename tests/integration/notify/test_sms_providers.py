@@ -286,6 +286,23 @@ async def test_mitakes_receipt_that_it_did_not_arrive_fails_the_message(
     assert (await world.message())["state"] == "sent"
 
 
+async def test_what_one_provider_delivered_has_not_failed_by_what_the_other_could_not(
+    world: World, settings: Settings, mitake: MitakeDouble, twilio: TwilioDouble
+):
+    """Mitake's answer was lost, so the code went by Twilio as well."""
+    take = mitake._answer
+    mitake._answer = lambda *asked: (take(*asked), web.Response(status=502))[1]  # type: ignore[method-assign] # for this test
+    assert (await send(world))["provider"] == "twilio"
+    url, form, signature = twilio.receipt(twilio.sent[0], "undelivered", 30003)
+    async with outside(world, settings) as client:
+        await client.get(mitake.receipt(mitake.sent[0], "4"))
+        await client.post(url, content=form, headers={**FORM, "x-twilio-signature": signature})
+
+    row = await world.message()
+    assert (row["state"], row["provider"], row["unsure"]) == ("sent", "mitake", 1)
+    assert [attempt["receipt"] for attempt in await world.tries()] == ["delivered", "undelivered"]
+
+
 @pytest.mark.parametrize(
     ("status", "code", "state", "why"),
     [
