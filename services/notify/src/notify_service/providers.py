@@ -26,10 +26,10 @@ class Letter(Model):
     """The sealed part of a message: to whom, and what it says in which language. An SMS has a text only."""
 
     to: str
-    language: Language = "zh-TW"
     subject: str = ""
     text: str
     html: str = ""
+    language: Language = "zh-TW"
 
 
 @dataclass(frozen=True, slots=True)
