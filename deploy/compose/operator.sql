@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS operations.acts (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at         timestamptz NOT NULL DEFAULT now(),
     who        text        NOT NULL,
-    act        text        NOT NULL, -- dead-letters drop, dead-letters replay, outbox retry, outbox resend, replay, keys rotate
+    act        text        NOT NULL, -- dead-letters drop, outbox retry, replay, keys rotate, notices pause sms, …
     queue      text        NOT NULL DEFAULT '',
     event_id   text        NOT NULL DEFAULT '',
     event_type text        NOT NULL DEFAULT '',

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -98,6 +99,14 @@ def test_what_is_out_of_order_is_told_inside_only(started: Installation):
     with browser(started, started.binding) as parents:
         assert parents.get("/health/ready").status_code == 404
         assert parents.get("/metrics").status_code == 404
+
+
+def test_a_providers_receipt_reaches_notify_and_nothing_else_of_it_is_to_be_had(started: Installation):
+    receipt = f"/receipts/mitake/{uuid4()}?msgid=0000000001&StatusFlag=4"
+    with browser(started, started.binding) as parents, browser(started, started.review) as teachers:
+        assert parents.get(receipt).text == "magicid=sms_gateway_rpack\nmsgid=0000000001\n"
+        assert parents.get("/mailbox.json").status_code == 404
+        assert teachers.get(receipt).status_code == 404
 
 
 def test_the_address_of_a_client_is_what_the_proxy_saw(started: Installation):

@@ -47,7 +47,7 @@ def services(name: str, values: dict[str, str]) -> dict[str, dict[str, Any]]:
         assert value if colon else value is not None, f"{variable} is not set"
         return value or ""
 
-    text = re.sub(r"\$\{([A-Z_]+)(:?)([-?])([^}]*)\}", put, (DEPLOY / name).read_text(encoding="utf-8"))
+    text = re.sub(r"\$\{([A-Z0-9_]+)(:?)([-?])([^}]*)\}", put, (DEPLOY / name).read_text(encoding="utf-8"))
     return dict(yaml.safe_load(text)["services"])
 
 
@@ -94,7 +94,14 @@ def test_a_container_gets_the_secrets_that_it_uses_and_no_others() -> None:
         text = " ".join([*map(str, service.get("environment", {}).values()), *service.get("entrypoint", [])])
         used = set(re.findall(rf"{MOUNTED}(\w+)", text))
         # Named in production.env where there is one.
-        optional = {"smtp_password", "sms_token", "oidc_client_secret"}
+        optional = {
+            "smtp_password",
+            "smtp2_password",
+            "sms_token",
+            "mitake_password",
+            "twilio_token",
+            "oidc_client_secret",
+        }
         assert set(service["secrets"]) - optional == used, name
 
 

@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kinbind_operations import bundle, dead_letters, outbox, status, tasks
+from kinbind_operations import bundle, dead_letters, notices, outbox, status, tasks
 from kinbind_operations.console import warn
 from kinbind_operations.errors import RefusedError, UnreachableError
 from kinbind_operations.settings import Settings
@@ -50,6 +50,9 @@ COMMANDS = {
     ),
     "replay": Command("let facts be told again to one consumer", tasks.configure_replay, tasks.run_replay),
     "keys": Command("which keys are in use, and changing one: status, rotate", tasks.configure_keys, tasks.run_keys),
+    "notices": Command(
+        "stop e-mail or SMS, and let them go again: status, pause, resume", notices.configure, notices.run
+    ),
     "audit": Command("check the audit log's chains: verify", tasks.configure_audit, tasks.run_audit),
     "tasks": Command("what the services were asked for, and how far it is", tasks.configure_tasks, tasks.run_tasks),
     "support-bundle": Command("write what helpers need to a file, without personal data", bundle.configure, bundle.run),

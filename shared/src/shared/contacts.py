@@ -71,6 +71,14 @@ def national_phone(number: str) -> str:
     return phonenumbers.format_number(phonenumbers.parse(number), PhoneNumberFormat.NATIONAL)
 
 
+def country_of(number: str) -> str:
+    """ISO 3166 code of the country that a stored number is of (``TW``); empty where no country has it."""
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+    except NumberParseException:
+        return ""
+
+
 def mask_email(address: str) -> str:
     """``te***@example.org``: enough to know one's own address by, too little to write to it."""
     name, _, domain = address.partition("@")

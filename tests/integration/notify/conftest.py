@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from aiosmtpd.smtp import SMTP
 
 from integration.notify.world import MailServer, SmsServer, World, sample_keys
-from notify_service.app import make_providers
+from notify_service.app import close, make_routes
 from notify_service.notices import Notices
 from notify_service.settings import Settings
 from notify_service.use_cases import Notify
@@ -77,7 +77,10 @@ async def world(settings: Settings, mail_server: MailServer, sms_server: SmsServ
         from_binding=sample_keys("KEY_BINDING_NOTIFY"),
         from_review=sample_keys("KEY_REVIEW_NOTIFY"),
         store=sample_keys("NOTIFY_KEY_STORE"),
-        providers=make_providers(settings, database),
+        routes=make_routes(settings, database),
+        limits=settings.limits(),
+        keeps_failed=True,
     )
     yield World(notify, mail_server, sms_server)
+    await close(notify.routes)
     await database.close()

@@ -18,6 +18,7 @@ from integration.notify.world import (
     PARENT,
     REASON,
     TEACHER,
+    Scripted,
     World,
     in_language,
     make_account,
@@ -29,9 +30,10 @@ from integration.notify.world import (
     make_revocation,
     make_withdrawal,
 )
-from notify_service import use_cases
+from notify_service import sending
 from notify_service.delivery import Delivery
 from notify_service.domain import FOR_A_NOTICE
+from notify_service.providers import Provider
 from notify_service.smtp import Smtp
 from shared.events import ReviewReminderDue
 from shared.logs import correlation_id
@@ -218,7 +220,7 @@ async def test_a_permanent_failure_is_the_end(world: World, clock: Clock, answer
 
     failed = await world.message()
     assert (failed["state"], failed["tries"], failed["last_error"]) == ("failed", 1, reason)
-    assert failed["letter"] is None
+    assert failed["fault"] == "permanent"
     assert world.mail_server.mails == []
 
 
@@ -229,13 +231,14 @@ async def test_a_refused_sender_is_ours_to_mend_and_fails_no_mail(world: World):
     await world.deliver_due()
 
     waiting = await world.message()
-    assert (waiting["state"], waiting["last_error"]) == ("waiting", "SMTPSenderRefused 550")
+    assert (waiting["state"], waiting["fault"]) == ("waiting", "technical")
+    assert waiting["last_error"] == "SMTPSenderRefused 550"
 
 
 async def test_a_server_without_starttls_gets_nothing_in_the_clear(world: World, settings: Settings):
     await world.hear(make_withdrawal())
 
-    await world.deliver_due(email=Smtp(settings.model_copy(update={"smtp_tls": "starttls"})))
+    await world.deliver_due(email=Smtp(settings.model_copy(update={"smtp_tls": "starttls"}).mail_server("smtp")))
 
     assert (await world.message())["state"] == "waiting"
     assert world.mail_server.mails == []
@@ -248,8 +251,7 @@ async def test_the_last_try_is_the_end(world: World):
 
     await world.deliver_due()
 
-    failed = await world.message()
-    assert (failed["state"], failed["letter"]) == ("failed", None)
+    assert (await world.message())["state"] == "failed"
 
 
 async def test_an_expired_code_is_dropped(world: World, clock: Clock):
@@ -311,16 +313,17 @@ async def test_no_two_workers_claim_the_same_message(world: World):
     assert len(claimed) == len(set(claimed)) == 20
 
 
-async def test_a_claim_that_was_never_released_ends_and_is_counted(world: World, clock: Clock):
+async def test_a_claim_that_was_never_released_ends(world: World, clock: Clock):
     await world.hear(make_withdrawal())
     await world.claim()
     assert await world.deliver_due() == 0
 
-    await clock.shift(use_cases.LEASE)
+    await clock.shift(sending.LEASE)
     assert await world.deliver_due() == 1
 
     sent = await world.message()
-    assert (sent["state"], sent["tries"], sent["unsure"]) == ("sent", 2, 1)
+    # Nobody had been asked: there is nothing to be unsure of.
+    assert (sent["state"], sent["tries"], sent["unsure"]) == ("sent", 2, 0)
     assert len(world.mail_server.mails) == 1
 
 
@@ -334,7 +337,7 @@ async def test_a_code_goes_before_the_notices_that_wait(world: World):
     assert first["kind"] == "code"
 
 
-class Slow:
+class Slow(Provider):
     """A provider that lets three messages in, and none out before it is told to go on."""
 
     name = "slow"
@@ -343,7 +346,7 @@ class Slow:
         self.inside = self.most = self.sent = 0
         self.full, self.go_on, self.all_sent = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def send(self, _message: Message) -> None:
+    async def send(self, message: Message) -> str:
         """Take a message, slowly."""
         self.inside += 1
         self.most = max(self.most, self.inside)
@@ -354,6 +357,7 @@ class Slow:
         self.sent += 1
         if self.sent == 7:
             self.all_sent.set()
+        return str(message.id)
 
 
 async def test_a_worker_sends_several_at_once_and_no_more_than_it_may(world: World):
@@ -378,7 +382,7 @@ async def test_a_worker_sends_several_at_once_and_no_more_than_it_may(world: Wor
 async def test_an_outcome_waits_for_a_database_that_is_away(world: World, monkeypatch: pytest.MonkeyPatch):
     await world.hear(make_withdrawal())
     (claimed,) = await world.claim()
-    faults = [ConnectionRefusedError(), asyncpg.ConnectionDoesNotExistError()]
+    faults: list[Exception] = []
     connection = world.notify.database.connection
 
     def away() -> Any:  # noqa: ANN401 - whatever the database gives
@@ -386,12 +390,37 @@ async def test_an_outcome_waits_for_a_database_that_is_away(world: World, monkey
             raise faults.pop()
         return connection()
 
-    monkeypatch.setattr(world.notify.database, "connection", away)
-    monkeypatch.setattr(use_cases, "DATABASE_AWAY_SECONDS", 0)
-    await use_cases.deliver(world.notify, claimed)
+    class Leaving(Scripted):
+        async def send(self, message: Message) -> str:
+            faults.extend([ConnectionRefusedError(), asyncpg.ConnectionDoesNotExistError()])
+            return await super().send(message)
 
-    assert len(world.mail_server.mails) == 1
+    monkeypatch.setattr(world.notify.database, "connection", away)
+    monkeypatch.setattr(sending, "DATABASE_AWAY_SECONDS", 0)
+    provider = Leaving("leaving")
+    await sending.deliver(world.with_providers(email=provider), claimed)
+
+    assert (len(provider.asked), faults) == (1, [])
     assert (await world.message())["state"] == "sent"
+
+
+async def test_no_provider_is_asked_while_that_cannot_be_written_down(world: World, monkeypatch: pytest.MonkeyPatch):
+    await world.hear(make_withdrawal())
+    (claimed,) = await world.claim()
+    provider = Scripted("email")
+    away = world.with_providers(email=provider)
+    monkeypatch.setattr(sending, "BEGINNING", timedelta(seconds=0.2))
+    monkeypatch.setattr(sending, "DATABASE_AWAY_SECONDS", 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(away.database, "connection", _gone)
+        await sending.deliver(away, claimed)
+
+    assert provider.asked == []
+    assert (await world.message())["state"] == "waiting"
+
+
+def _gone() -> None:
+    raise ConnectionRefusedError
 
 
 async def test_a_letter_that_does_not_open_waits_and_holds_up_no_other(world: World):
@@ -410,15 +439,14 @@ async def test_a_letter_that_does_not_open_waits_and_holds_up_no_other(world: Wo
 async def test_a_message_is_sent_under_the_correlation_id_of_its_event(world: World):
     seen = []
 
-    class Noting:
-        name = "noting"
-
-        async def send(self, _message: Message) -> None:
+    class Noting(Scripted):
+        async def send(self, message: Message) -> str:
             seen.append(correlation_id())
+            return await super().send(message)
 
     event = make_withdrawal().model_copy(update={"correlationid": "a-chain-of-causes"})
     await world.hear(event)
-    await asyncio.create_task(world.deliver_due(email=Noting()))
+    await asyncio.create_task(world.deliver_due(email=Noting("noting")))
 
     assert seen == ["a-chain-of-causes"]
 

@@ -13,7 +13,8 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from notify_service import use_cases
+from notify_service import sending, use_cases
+from notify_service.providers import Provider, Route
 from shared import inbox
 from shared.events import (
     AccountActivity,
@@ -48,7 +49,7 @@ from shared.sealing import SealingKeys
 from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from email.message import EmailMessage
     from uuid import UUID
 
@@ -56,7 +57,9 @@ if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
     from pydantic import BaseModel
 
-    from notify_service.providers import Provider
+    from notify_service.errors import DeliveryError
+    from notify_service.limits import Limits
+    from notify_service.providers import Message
     from notify_service.use_cases import Notify
     from shared.events import Language
 
@@ -251,6 +254,27 @@ class SmsServer:
         return self.answers.pop(0) if self.answers else web.json_response({"accepted": True}, status=202)
 
 
+class Scripted(Provider):
+    """Gives the answers that it is told (None takes the message), then takes all; ``asked`` is what came to it."""
+
+    def __init__(self, name: str, *answers: DeliveryError | None, only: str = "") -> None:
+        self.name = name
+        self.answers = list(answers)
+        self.asked: list[Message] = []
+        self._only = only
+
+    def serves(self, to: str) -> bool:
+        """Whether the recipient begins as it was told."""
+        return to.startswith(self._only)
+
+    async def send(self, message: Message) -> str:
+        """As told."""
+        self.asked.append(message)
+        if self.answers and (fault := self.answers.pop(0)):
+            raise fault
+        return f"{self.name}-{len(self.asked)}"
+
+
 # --- notify between them ---
 
 EFFECTS: dict[type[Event], Callable[[Notify, Any, Any], Awaitable[None]]] = {
@@ -284,19 +308,28 @@ class World:
 
     async def claim(self, most: int = 20) -> list[asyncpg.Record]:
         """What the delivery worker would send now."""
-        claimed, _ = await use_cases.claim_due(self.notify, most)
+        claimed, _ = await sending.claim_due(self.notify, most)
         return claimed
 
     async def deliver_due(self, **providers: Provider) -> int:
         """One round of the delivery worker, with other providers where they are given; how many were tried."""
         claimed = await self.claim()
         for row in claimed:
-            await use_cases.deliver(self.with_providers(**providers), row)
+            await sending.deliver(self.with_providers(**providers), row)
         return len(claimed)
 
     def with_providers(self, **providers: Provider) -> Notify:
-        """The use cases with these providers in place of theirs."""
-        return dataclasses.replace(self.notify, providers={**self.notify.providers, **providers})
+        """The use cases with these providers in place of theirs, each alone on its channel."""
+        alone = {channel: (Route(provider),) for channel, provider in providers.items()}
+        return dataclasses.replace(self.notify, routes={**self.notify.routes, **alone})
+
+    def use(self, **routes: Sequence[Route]) -> None:
+        """Let these channels go by these providers from now on."""
+        self.notify = dataclasses.replace(self.notify, routes={**self.notify.routes, **routes})
+
+    def limit(self, limits: Limits) -> None:
+        """Let these limits hold from now on."""
+        self.notify = dataclasses.replace(self.notify, limits=limits)
 
     async def execute(self, statement: str, *values: object) -> None:
         """Change the database behind notify's back."""
@@ -307,6 +340,12 @@ class World:
         """The rows of all messages, oldest first."""
         async with self.notify.database.connection() as connection:
             rows: list[asyncpg.Record] = await connection.fetch("SELECT * FROM messages ORDER BY created_at")
+        return rows
+
+    async def tries(self) -> list[asyncpg.Record]:
+        """All providers that were asked, oldest first."""
+        async with self.notify.database.connection() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch("SELECT * FROM message_tries ORDER BY began_at, id")
         return rows
 
     async def message(self) -> asyncpg.Record:

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from notify_service.domain import FOR_A_CODE, FOR_A_NOTICE, Kind, patience, wait_after
+from notify_service.domain import FOR_A_CODE, FOR_A_NOTICE, Kind, patience, share_of_the_hour, wait_after
 
 
 def test_waits_double_up_to_the_longest():
@@ -31,3 +31,9 @@ def test_a_code_is_tried_for_about_an_hour():
     waits = [wait_after(Kind.CODE, tries, jitter=0.5) for tries in range(1, FOR_A_CODE.tries)]
 
     assert timedelta(minutes=30) < sum((wait for wait in waits if wait), timedelta()) < timedelta(hours=2)
+
+
+@pytest.mark.parametrize(("most", "for_notices"), [(1000, 900), (10, 9), (1, 1)])
+def test_a_tenth_of_the_hour_is_kept_for_codes(most: int, for_notices: int):
+    assert share_of_the_hour(Kind.CODE, most) == most
+    assert share_of_the_hour(Kind.APPROVED, most) == for_notices

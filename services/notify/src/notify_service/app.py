@@ -14,6 +14,8 @@ from notify_service.figures import FIGURES
 from notify_service.mailbox import Mailbox
 from notify_service.notices import Notices
 from notify_service.pages import mailbox_routes
+from notify_service.providers import Route
+from notify_service.receipts import receipt_routes
 from notify_service.retention import make_purges
 from notify_service.smtp import Smtp
 from notify_service.tasks import make_tasks
@@ -26,12 +28,13 @@ from shared.service import running
 from shared.web.middleware import RequestLog, SafetyHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from starlette.routing import BaseRoute
 
     from notify_service.providers import Provider
     from notify_service.settings import Settings
+    from shared.events import Channel
 
 
 def make_app(settings: Settings) -> Starlette:
@@ -45,8 +48,8 @@ def make_app(settings: Settings) -> Starlette:
         graceful_timeout=settings.shutdown_seconds,
         declares=settings.rabbitmq_declares,
     )
-    providers = make_providers(settings, database)
-    metrics.expect(providers)
+    routes, limits = make_routes(settings, database), settings.limits()
+    metrics.expect(routes, limits)
     notify = Notify(
         database=database,
         notices=Notices(settings.public_url, settings.review_url),
@@ -54,7 +57,9 @@ def make_app(settings: Settings) -> Starlette:
         from_binding=settings.sealing_keys("KEY_BINDING_NOTIFY", settings.key_binding_notify),
         from_review=settings.sealing_keys("KEY_REVIEW_NOTIFY", settings.key_review_notify),
         store=settings.sealing_keys("NOTIFY_KEY_STORE", settings.key_store),
-        providers=providers,
+        routes=routes,
+        limits=limits,
+        keeps_failed=settings.retain_failed_days > 0,
     )
     delivery = Delivery(notify, concurrency=settings.concurrency, patience_seconds=settings.shutdown_seconds)
     consumers.subscribe(bus, notify, delivery.wake)
@@ -65,22 +70,46 @@ def make_app(settings: Settings) -> Starlette:
         purges, tasks = make_purges(settings), make_tasks(settings, database)
         async with running(database, bus, delivery.run, exposition.run, purges=purges, operations=tasks):
             yield
+        await close(routes)
 
-    routes: list[BaseRoute] = [*health_routes("notify_service", database, bus)]
-    if any(isinstance(provider, Mailbox) for provider in providers.values()):
-        routes += mailbox_routes(database)
-    return Starlette(routes=routes, middleware=[Middleware(RequestLog), Middleware(SafetyHeaders)], lifespan=lifespan)
+    addresses: list[BaseRoute] = [*health_routes("notify_service", database, bus), *receipt_routes(settings, database)]
+    if any(isinstance(route.provider, Mailbox) for of_channel in routes.values() for route in of_channel):
+        addresses += mailbox_routes(database)
+    return Starlette(
+        routes=addresses, middleware=[Middleware(RequestLog), Middleware(SafetyHeaders)], lifespan=lifespan
+    )
 
 
-def make_providers(settings: Settings, database: Database) -> dict[str, Provider]:
-    """Who takes the messages of each channel: what the settings name, else the development mailbox."""
+def make_routes(settings: Settings, database: Database) -> dict[Channel, tuple[Route, ...]]:
+    """Who takes the messages of each channel, in order: whom the settings name, else the development mailbox.
+
+    Raises SettingsError.
+    """
     return {
-        "email": Smtp(settings) if settings.smtp_host else Mailbox(database, "email"),
-        "sms": _sms(settings) if settings.sms_url else Mailbox(database, "sms"),
+        channel: tuple(Route(_provider(settings, name)) for name in names) or (Route(Mailbox(database, channel)),)
+        for channel, names in settings.providers().items()
     }
 
 
-def _sms(settings: Settings) -> Provider:
-    from notify_service.sms import Sms  # noqa: PLC0415 - an HTTP client is 8 MB that only this channel needs
+async def close(routes: Mapping[Channel, Sequence[Route]]) -> None:
+    """Let go of what providers keep open."""
+    for of_channel in routes.values():
+        for route in of_channel:
+            await route.provider.close()
 
-    return Sms(settings)
+
+def _provider(settings: Settings, name: str) -> Provider:
+    """An HTTP client is 8 MB that only those who need it get."""
+    if name == "mitake":
+        from notify_service.mitake import Mitake  # noqa: PLC0415 - see above
+
+        return Mitake(settings)
+    if name == "twilio":
+        from notify_service.twilio import Twilio  # noqa: PLC0415 - the same
+
+        return Twilio(settings)
+    if name == "sms-http":
+        from notify_service.sms import Sms  # noqa: PLC0415 - the same
+
+        return Sms(settings)
+    return Smtp(settings.mail_server(name))

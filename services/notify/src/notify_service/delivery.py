@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from notify_service import use_cases
+from notify_service import sending
 from shared.database import DATABASE_FAULTS
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class Delivery:
         if not room:
             return POLL_SECONDS
         try:
-            claimed, seconds = await use_cases.claim_due(self._notify, room)
+            claimed, seconds = await sending.claim_due(self._notify, room)
         except DATABASE_FAULTS as fault:
             log.warning("delivery waits for the database", fault=type(fault).__name__)
-            return use_cases.DATABASE_AWAY_SECONDS
+            return sending.DATABASE_AWAY_SECONDS
         for row in claimed:
-            task = asyncio.create_task(use_cases.deliver(self._notify, row))
+            task = asyncio.create_task(sending.deliver(self._notify, row))
             self._under_way.add(task)
             task.add_done_callback(self._done)
         return POLL_SECONDS if seconds is None else min(POLL_SECONDS, max(SOON_SECONDS, seconds))

@@ -79,3 +79,27 @@ def wait_after(kind: Kind, tries: int, jitter: float) -> timedelta | None:
     # Past 2**20 every wait is the longest one, and a timedelta overflows long after that.
     doubled = patient.first_wait * (1 << min(tries - 1, 20))
     return min(patient.longest_wait, doubled) * (1 - jitter / 2)
+
+
+def goes_on_unsure(kind: Kind) -> bool:
+    """Whether another provider is asked at once after one whose answer was lost, though both may then send it.
+
+    A code may come twice: it is the same one, and somebody sits and waits for it. Two letters that tell of one approval
+    make people wonder which is true; those wait, and the provider that may have the message is asked again first.
+    """
+    return kind is Kind.CODE
+
+
+def waits_for_the_next_hour(kind: Kind) -> bool:
+    """Whether what is over the hour's limit goes later. A code would come late, and take the next one's place."""
+    return kind is not Kind.CODE
+
+
+def share_of_the_hour(kind: Kind, most: int) -> int:
+    """How many of an hour's ``most`` messages may be out for one of this kind to follow: a tenth is kept for codes."""
+    return most if kind is Kind.CODE else max(1, most * 9 // 10)
+
+
+def is_kept_when_failed(kind: Kind) -> bool:
+    """Whether the contents stay for a while, sealed, so that it can be sent again. A code is worth nothing then."""
+    return kind is not Kind.CODE

@@ -1,22 +1,46 @@
-"""What a provider may answer instead of taking a message.
+"""What may happen instead of a message being taken. Four kinds, told apart by what is to be done.
 
 ``reason`` names the fault and its code, never its text: a provider's text quotes addresses.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class DeliveryError(Exception):
-    """The provider did not take the message."""
+    """The message was not taken, as far as we know. ``kind`` is what rows and log lines call it."""
+
+    kind: ClassVar[str]
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class NotNowError(DeliveryError):
-    """The provider is away, busy, or not set up right: the message may well go later."""
+class TemporaryError(DeliveryError):
+    """The recipient's side asks for patience (greylisting, a full mailbox): the same message goes later."""
+
+    kind = "temporary"
 
 
-class RefusedForGoodError(DeliveryError):
-    """The provider will never take this message: no such address, or contents that it refuses."""
+class PermanentError(DeliveryError):
+    """Nobody will ever take this message: no such address or number, or contents that are refused."""
+
+    kind = "permanent"
+
+
+class TechnicalError(DeliveryError):
+    """The provider is away, busy, out of credit, or not set up right, and took nothing. Another may take it."""
+
+    kind = "technical"
+
+
+class UnknownOutcomeError(DeliveryError):
+    """The message was handed over and the answer was lost: it may be out, and a second one may follow it."""
+
+    kind = "unknown"
+
+
+class NotKeptError(Exception):
+    """A message cannot be sent again: it has not failed, or its contents are no longer kept."""

@@ -21,4 +21,5 @@ FIGURES = (
         "SELECT extract(epoch FROM present() - min(created_at)) FROM messages"
         " WHERE state = 'waiting' AND kind = 'code'",
     ),
+    Figure("kinbind_channels_paused", "Channels that an operator has paused.", "SELECT count(*) FROM paused_channels"),
 )

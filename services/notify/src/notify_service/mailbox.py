@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from notify_service import storage
+from notify_service.providers import Provider
 
 if TYPE_CHECKING:
     from notify_service.providers import Message
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from shared.events import Channel
 
 
-class Mailbox:
+class Mailbox(Provider):
     """The mailbox as the provider of ``channel``."""
 
     name = "mailbox"
@@ -24,7 +25,8 @@ class Mailbox:
         self._database = database
         self._channel = channel
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> str:
         """See :class:`notify_service.providers.Provider`. Twice the same message is one."""
         async with self._database.connection() as connection:
             await storage.put_in_mailbox(connection, message, self._channel)
+        return ""

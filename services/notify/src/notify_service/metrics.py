@@ -2,31 +2,87 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from notify_service.domain import Kind
+from notify_service.limits import WHOLE_CHANNEL
 from shared.metrics import REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from notify_service.providers import Provider
+    from notify_service.circuits import Circuit
+    from notify_service.limits import Limits
+    from notify_service.providers import Route
+    from shared.events import Channel
 
-#: What becomes of a try: sent, not taken now, failed for good. ``dropped`` came too late to be tried, by no provider.
+#: What becomes of asking a provider: it has sent the message, passed it on to the next one, not taken it now, or for
+#: good. ``dropped`` came too late, or over a limit, to be tried, by no provider.
+OUTCOMES = ("sent", "passed_on", "postponed", "failed")
 MESSAGES = Counter(
     "kinbind_messages",
-    "Tries to send, by what became of them: sent, postponed, failed; and messages dropped because they came too late.",
+    "Providers asked, by what became of it: sent, passed_on, postponed, failed; and messages dropped: too late, or over"
+    " a limit.",
     ("kind", "channel", "provider", "outcome"),
     registry=REGISTRY,
 )
+CIRCUIT_OPEN = Gauge(
+    "kinbind_provider_circuit_open",
+    "1 while this process leaves a provider alone: it failed, or was slow, several times in a row.",
+    ("channel", "provider"),
+    registry=REGISTRY,
+)
+UNSURE = Counter(
+    "kinbind_messages_unsure",
+    "Times that nobody learned whether a provider took a message, so that a second one may go out: its answer was lost,"
+    " or a process died before it was written down.",
+    ("channel", "why"),
+    registry=REGISTRY,
+)
+OVER_LIMIT = Counter(
+    "kinbind_messages_over_limit",
+    "Messages that a limit held back, by which: the channel's, that of the named country, or 'country': it is not one"
+    " that SMS go to.",
+    ("channel", "limit"),
+    registry=REGISTRY,
+)
+RECEIPTS = Counter(
+    "kinbind_receipts",
+    "What providers told of messages that they had taken: delivered or undelivered.",
+    ("provider", "outcome"),
+    registry=REGISTRY,
+)
+COUNTRY = "country"
+GIVING_RECEIPTS = ("mitake", "twilio")
 
 
-def expect(providers: Mapping[str, Provider]) -> None:
+def expect(routes: Mapping[Channel, Sequence[Route]], limits: Limits) -> None:
     """Count from 0: Prometheus sees no increase in a series that begins with its first fault."""
+    for channel, of_channel in routes.items():
+        _expect_messages(channel, [route.provider.name for route in of_channel])
+        for route in of_channel:
+            CIRCUIT_OPEN.labels(channel, route.provider.name).set_function(partial(_is_open, route.circuit))
+    for limit in (COUNTRY, *limits.countries):
+        OVER_LIMIT.labels("sms", limit)
+    for provider in GIVING_RECEIPTS:
+        for outcome in ("delivered", "undelivered"):
+            RECEIPTS.labels(provider, outcome)
+
+
+def _is_open(circuit: Circuit) -> float:
+    return float(circuit.is_open)
+
+
+def _expect_messages(channel: Channel, providers: Sequence[str]) -> None:
     for kind in Kind:
-        for channel, provider in providers.items():
-            for outcome in ("sent", "postponed", "failed"):
-                MESSAGES.labels(kind, channel, provider.name, outcome)
-            MESSAGES.labels(kind, channel, "-", "dropped")
+        for outcome in ("postponed", "failed", "dropped"):
+            MESSAGES.labels(kind, channel, "-", outcome)
+        for provider in providers:
+            for outcome in OUTCOMES:
+                MESSAGES.labels(kind, channel, provider, outcome)
+    for why in ("answer lost", "claim ended"):
+        UNSURE.labels(channel, why)
+    OVER_LIMIT.labels(channel, WHOLE_CHANNEL)

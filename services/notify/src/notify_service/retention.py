@@ -14,13 +14,29 @@ if TYPE_CHECKING:
     from shared.purging import Purge
 
 
+#: Longer than anybody asks what SMS cost last month.
+HOURLY_COUNTS_DAYS = 62
+
+
 def make_purges(settings: Settings) -> Sequence[Purge]:
-    """Settled messages, which hold nothing personal, and the development mailbox, which does."""
+    """Of settled messages first what is personal, the rest of them later; and the development mailbox."""
+    settled = "state <> 'waiting' AND settled_at < present() - $1::interval"
     return [
+        expired("messages", settled, timedelta(days=settings.retain_messages_days)),
         expired(
             "messages",
-            "state <> 'waiting' AND settled_at < present() - $1::interval",
-            timedelta(days=settings.retain_messages_days),
+            f"letter IS NOT NULL AND {settled}",
+            timedelta(days=settings.retain_failed_days),
+            kind="contents of failed messages",
+            change="letter = NULL",
         ),
+        expired(
+            "messages",
+            f"contact <> '' AND {settled}",
+            timedelta(days=settings.retain_contacts_days),
+            kind="masked contacts",
+            change="contact = ''",
+        ),
+        expired("hourly_counts", "hour < present() - $1::interval", timedelta(days=HOURLY_COUNTS_DAYS)),
         expired("mailbox", "arrived_at < present() - $1::interval", timedelta(days=settings.retain_mailbox_days)),
     ]

@@ -8,15 +8,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import aiohttp
-
-from notify_service.errors import DeliveryError, NotNowError, RefusedForGoodError
+from notify_service.errors import DeliveryError, PermanentError
+from notify_service.http_providers import is_good, post, refusal
+from notify_service.providers import Provider
 
 if TYPE_CHECKING:
     from notify_service.providers import Message
     from notify_service.settings import Settings
-
-TIMEOUT = aiohttp.ClientTimeout(total=20, connect=10)
 
 #: Refusals that a later try, or an operator with the right token, may turn into a success.
 NOT_THE_MESSAGES_FAULT = frozenset(
@@ -32,8 +30,8 @@ NOT_THE_MESSAGES_FAULT = frozenset(
 )
 
 
-class Sms:
-    """The SMS provider of the settings."""
+class Sms(Provider):
+    """The provider that ``NOTIFY_SMS_URL`` names."""
 
     name = "sms-http"
 
@@ -42,26 +40,19 @@ class Sms:
         self._token = settings.sms_token.get_secret_value()
         self._sender = {"sender": settings.sms_sender} if settings.sms_sender else {}
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> str:
         """See :class:`notify_service.providers.Provider`."""
         body = {"to": message.letter.to, "text": message.letter.text, **self._sender}
         headers = {"Idempotency-Key": str(message.id), "Authorization": f"Bearer {self._token}"}
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=TIMEOUT) as session,
-                # A redirect would carry the token and the text to whoever the provider's name resolves to now.
-                session.post(self._url, json=body, headers=headers, allow_redirects=False) as answer,
-            ):
-                status = answer.status
-        except (aiohttp.ClientError, OSError) as fault:
-            raise NotNowError(type(fault).__name__) from None
-        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        status, _ = await post(self._url, json=body, headers=headers)
+        if not is_good(status):
             raise verdict(status)
+        return ""
 
 
 def verdict(status: int) -> DeliveryError:
     """What the provider's refusal means for the message."""
     its_own = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     if its_own and status not in NOT_THE_MESSAGES_FAULT:
-        return RefusedForGoodError(f"HTTP {status}")
-    return NotNowError(f"HTTP {status}")
+        return PermanentError(f"HTTP {status}")
+    return refusal(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -23,6 +24,7 @@ async def add_message(
     kind: Kind,
     cause: str,
     channel: Channel,
+    contact: str,
     letter: str,
     correlation_id: str,
     traceparent: str | None,
@@ -31,12 +33,12 @@ async def add_message(
 ) -> bool:
     """Queue a message; False when this kind was queued for this cause before.
 
-    It expires after ``life``, or at ``expires_at`` where that comes first.
+    It expires after ``life``, or at ``expires_at`` where that comes first. ``contact`` is masked.
     """
     added: bool | None = await connection.fetchval(
         """
-        INSERT INTO messages (id, kind, cause, channel, letter, correlation_id, expires_at, traceparent)
-        VALUES ($1, $2, $3, $4, $5, $6, least(present() + $7::interval, $8::timestamptz), $9)
+        INSERT INTO messages (id, kind, cause, channel, letter, correlation_id, expires_at, traceparent, contact)
+        VALUES ($1, $2, $3, $4, $5, $6, least(present() + $7::interval, $8::timestamptz), $9, $10)
         ON CONFLICT ON CONSTRAINT messages_once DO NOTHING RETURNING true
         """,
         message_id,
@@ -48,6 +50,7 @@ async def add_message(
         life,
         expires_at,
         traceparent,
+        contact,
     )
     return bool(added)
 
@@ -65,75 +68,328 @@ async def drop_expired(connection: Connection) -> list[asyncpg.Record]:
 
 
 async def drop_about(connection: Connection, subjects: list[str]) -> None:
-    """Drop what waits to be sent about these; a message that is being sent right now is left to its sender."""
+    """Drop what waits to be sent about these; a message that is being sent right now is left to its sender.
+
+    Of what is settled, the contents that were kept and the masked contact go.
+    """
     await connection.execute(
         """
-        UPDATE messages SET state = 'dropped', letter = NULL, claimed = false, settled_at = present()
-        WHERE state = 'waiting' AND split_part(cause, ':', 1) = ANY($1) AND (NOT claimed OR due_at <= present())
+        UPDATE messages SET contact = '', letter = NULL, claimed = false,
+            state = CASE state WHEN 'waiting' THEN 'dropped' ELSE state END,
+            settled_at = coalesce(settled_at, present())
+        WHERE split_part(cause, ':', 1) = ANY($1) AND NOT (state = 'waiting' AND claimed AND due_at > present())
         """,
         subjects,
     )
 
 
-async def claim_due(connection: Connection, most: int, lease: timedelta) -> list[asyncpg.Record]:
+async def claim_due(
+    connection: Connection, most: int, lease: timedelta, without: Collection[Channel] = ()
+) -> list[asyncpg.Record]:
     """Claim messages that are due: for the time of the lease nobody else gets them.
 
-    What expires first goes first, so no heap of notices keeps a code waiting. The try is counted before it is made, so
-    a message that kills its process does not do so for ever. Of a row that was claimed already, and never released,
-    nobody knows whether it went out: that is counted as unsure.
+    None of a channel that an operator has paused, or that is in ``without``. What expires first goes first, so no heap
+    of notices keeps a code waiting. The try is counted before it is made, so a message that kills its process does not
+    do so for ever. Of a claimed row that was never released, and whose provider had been asked, nobody knows whether
+    it went out: that is counted as unsure, and ``lost`` in the row.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         WITH due AS (
-            SELECT id FROM messages WHERE state = 'waiting' AND due_at <= present() AND expires_at > present()
+            SELECT id FROM messages
+            WHERE state = 'waiting' AND due_at <= present() AND expires_at > present() AND channel <> ALL($3::text[])
+                AND NOT EXISTS (SELECT FROM paused_channels AS paused WHERE paused.channel = messages.channel)
             ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ), lost AS (
+            UPDATE message_tries SET ended_at = present(), outcome = 'unknown', reason = 'ClaimEnded'
+            FROM due WHERE message_id = due.id AND ended_at IS NULL
+            RETURNING message_id, provider
+        ), claimed AS (
+            UPDATE messages SET tries = tries + 1, claimed = true, due_at = present() + $2::interval,
+                unsure = unsure + (SELECT count(*) FROM lost WHERE message_id = messages.id),
+                asked = coalesce((SELECT max(lost.provider) FROM lost WHERE message_id = messages.id), asked)
+            FROM due WHERE messages.id = due.id
+            RETURNING messages.*
         )
-        UPDATE messages SET tries = tries + 1, unsure = unsure + claimed::int, claimed = true,
-            due_at = present() + $2::interval
-        FROM due WHERE messages.id = due.id
-        RETURNING messages.id, kind, channel, letter, correlation_id, traceparent, created_at, tries, unsure
+        SELECT id, kind, channel, letter, correlation_id, traceparent, created_at, tries, unsure,
+            coalesce(asked, '') AS asked, greatest(0, extract(epoch FROM expires_at - present()))::int AS seconds_left,
+            (SELECT count(*) FROM lost WHERE message_id = claimed.id)::int AS lost
+        FROM claimed
         """,
         most,
         lease,
+        list(without),
     )
     return rows
 
 
-async def seconds_until_due(connection: Connection) -> float | None:
-    """Seconds until the next message is due; None when none waits."""
+async def seconds_until_due(connection: Connection, without: Collection[Channel] = ()) -> float | None:
+    """Seconds until the next message is due; None when none waits but those of paused channels."""
     seconds: float | None = await connection.fetchval(
-        "SELECT extract(epoch FROM min(due_at) - present())::float FROM messages WHERE state = 'waiting'"
+        """
+        SELECT extract(epoch FROM min(due_at) - present())::float FROM messages
+        WHERE state = 'waiting' AND channel <> ALL($1::text[])
+            AND NOT EXISTS (SELECT FROM paused_channels AS paused WHERE paused.channel = messages.channel)
+        """,
+        list(without),
     )
     return seconds
 
 
-async def settle(
-    connection: Connection, message_id: UUID, state: str, *, provider: str, last_error: str | None = None
-) -> None:
-    """A message has come to its end, whichever it is: its contents go."""
+# --- one try, and what becomes of its message ---
+
+
+async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, tries: int, provider: str) -> bool:
+    """A provider is about to be asked; False where the claim has ended, and somebody else has the message."""
+    begun: bool | None = await connection.fetchval(
+        """
+        INSERT INTO message_tries (id, message_id, provider)
+        SELECT $1::uuid, id, $4::text FROM messages
+        WHERE id = $2 AND tries = $3 AND state = 'waiting' AND claimed AND due_at > present()
+        RETURNING true
+        """,
+        try_id,
+        message_id,
+        tries,
+        provider,
+    )
+    return bool(begun)
+
+
+async def end_try(connection: Connection, try_id: UUID, outcome: str, reason: str | None, provider_id: str) -> None:
+    """What a provider answered. An answer that was lost is counted in the message's row too."""
     await connection.execute(
-        "UPDATE messages SET state = $2, letter = NULL, claimed = false, settled_at = present(), provider = $3,"
-        " last_error = coalesce($4, last_error) WHERE id = $1 AND state = 'waiting'",
+        """
+        WITH ended AS (
+            UPDATE message_tries
+            SET ended_at = present(), outcome = $2, reason = $3, provider_id = coalesce(nullif($4, ''), provider_id)
+            WHERE id = $1 AND ended_at IS NULL RETURNING message_id, provider
+        )
+        UPDATE messages SET unsure = unsure + 1, asked = ended.provider
+        FROM ended WHERE messages.id = ended.message_id AND $2 = 'unknown'
+        """,
+        try_id,
+        outcome,
+        reason,
+        provider_id,
+    )
+
+
+async def settle(
+    connection: Connection,
+    message_id: UUID,
+    state: str,
+    *,
+    provider: str | None = None,
+    fault: str | None = None,
+    last_error: str | None = None,
+    keeps_letter: bool = False,
+) -> None:
+    """A message has come to its end, whichever it is: its contents go, but where they are to be kept for a while."""
+    await connection.execute(
+        """
+        UPDATE messages SET state = $2, letter = CASE WHEN $6 THEN letter END, claimed = false, settled_at = present(),
+            provider = $3, fault = coalesce($4, fault), last_error = coalesce($5, last_error)
+        WHERE id = $1 AND state = 'waiting'
+        """,
         message_id,
         state,
         provider,
+        fault,
         last_error,
+        keeps_letter,
     )
 
 
 async def postpone(
-    connection: Connection, message_id: UUID, tries: int, wait: timedelta, *, provider: str, last_error: str
+    connection: Connection,
+    message_id: UUID,
+    tries: int,
+    wait: timedelta,
+    *,
+    provider: str | None,
+    fault: str,
+    last_error: str,
 ) -> None:
     """Release a claimed message to be tried again; not where its claim ran out and somebody else has it now."""
     await connection.execute(
-        "UPDATE messages SET claimed = false, due_at = present() + $3::interval, provider = $4, last_error = $5"
-        " WHERE id = $1 AND tries = $2 AND state = 'waiting'",
+        """
+        UPDATE messages SET claimed = false, due_at = present() + $3::interval, fault = $4, last_error = $5,
+            provider = coalesce($6, provider)
+        WHERE id = $1 AND tries = $2 AND state = 'waiting'
+        """,
         message_id,
         tries,
         wait,
+        fault,
+        last_error,
         provider,
+    )
+
+
+async def give_back(
+    connection: Connection, message_id: UUID, tries: int, wait: timedelta | None, *, fault: str, last_error: str
+) -> None:
+    """Release a claimed message for which nobody was asked: its try is not counted.
+
+    It is due after ``wait`` or, where there is none, at the next full hour.
+    """
+    await connection.execute(
+        """
+        UPDATE messages SET claimed = false, tries = tries - 1, fault = $4, last_error = $5,
+            due_at = coalesce(present() + $3::interval, date_trunc('hour', present()) + interval '1 hour')
+        WHERE id = $1 AND tries = $2 AND state = 'waiting'
+        """,
+        message_id,
+        tries,
+        wait,
+        fault,
         last_error,
     )
+
+
+async def hurry(connection: Connection, channel: Channel) -> None:
+    """Let what waits because of its providers go within a minute: one of them is well again."""
+    await connection.execute(
+        """
+        UPDATE messages SET due_at = least(due_at, present() + random() * interval '1 minute')
+        WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND fault = 'technical'
+        """,
+        channel,
+    )
+
+
+async def send_again(connection: Connection, message_id: UUID, life: timedelta) -> bool:
+    """Let a failed message wait anew, with a life and tries of its own; False where its contents are gone."""
+    waits: bool | None = await connection.fetchval(
+        """
+        UPDATE messages SET state = 'waiting', tries = 0, claimed = false, due_at = present(), settled_at = NULL,
+            expires_at = present() + $2::interval
+        WHERE id = $1 AND state = 'failed' AND letter IS NOT NULL
+        RETURNING true
+        """,
+        message_id,
+        life,
+    )
+    return bool(waits)
+
+
+async def tries_of(connection: Connection, message_id: UUID) -> list[asyncpg.Record]:
+    """Who was asked when, and what came of it, oldest first."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT provider, began_at, ended_at, outcome, reason, provider_id, receipt, receipt_at, receipt_why
+        FROM message_tries WHERE message_id = $1 ORDER BY began_at, id
+        """,
+        message_id,
+    )
+    return rows
+
+
+# --- receipts ---
+
+
+async def note_receipt(
+    connection: Connection, try_id: UUID, provider: str, receipt: str, why: str | None, provider_id: str
+) -> bool:
+    """What the provider has said of a try in the end; False where it is none of that provider's, or was said before.
+
+    Delivered is delivered, whatever else was thought of the message. Undelivered is the end of a message that counts as
+    sent by this very try; one that waits is tried again anyway. ``delivered`` stays, whatever comes after it.
+    """
+    noted: bool | None = await connection.fetchval(
+        """
+        WITH noted AS (
+            UPDATE message_tries SET receipt = $3, receipt_at = present(), receipt_why = $4,
+                provider_id = coalesce(provider_id, nullif($5, ''))
+            WHERE id = $1 AND provider = $2 AND (receipt IS NULL OR receipt = 'undelivered' AND $3 = 'delivered')
+            RETURNING message_id, began_at
+        ), delivered AS (
+            UPDATE messages SET state = 'sent', letter = NULL, claimed = false, delivered_at = present(), provider = $2,
+                settled_at = coalesce(settled_at, present())
+            FROM noted WHERE id = message_id AND $3 = 'delivered'
+        ), failed AS (
+            UPDATE messages SET state = 'failed', fault = 'permanent', last_error = $4
+            FROM noted WHERE id = message_id AND $3 = 'undelivered' AND state = 'sent' AND delivered_at IS NULL
+                AND NOT EXISTS (SELECT FROM message_tries AS later
+                                WHERE later.message_id = noted.message_id AND later.began_at > noted.began_at)
+        )
+        SELECT true FROM noted
+        """,
+        try_id,
+        provider,
+        receipt,
+        why,
+        provider_id,
+    )
+    return bool(noted)
+
+
+# --- limits and switches ---
+
+
+async def count_sent(
+    connection: Connection, channel: Channel, country: str, most: int | None, most_of_country: int | None
+) -> bool:
+    """Count one more message of this hour, in one statement for all processes; False, and uncounted, over a limit."""
+    counted: bool | None = await connection.fetchval(
+        """
+        INSERT INTO hourly_counts AS known (channel, hour, total, by_country)
+        VALUES ($1, date_trunc('hour', present()), 1, jsonb_build_object($2::text, 1))
+        ON CONFLICT (channel, hour) DO UPDATE SET total = known.total + 1, by_country = known.by_country
+            || jsonb_build_object($2::text, coalesce((known.by_country ->> $2::text)::int, 0) + 1)
+        WHERE ($3::int IS NULL OR known.total < $3)
+            AND ($4::int IS NULL OR coalesce((known.by_country ->> $2::text)::int, 0) < $4)
+        RETURNING true
+        """,
+        channel,
+        country,
+        most,
+        most_of_country,
+    )
+    return bool(counted)
+
+
+async def sent_this_hour(connection: Connection, channel: Channel) -> int:
+    """How many messages were counted in this hour of the clock."""
+    total: int | None = await connection.fetchval(
+        "SELECT total FROM hourly_counts WHERE channel = $1 AND hour = date_trunc('hour', present())", channel
+    )
+    return total or 0
+
+
+async def pause(connection: Connection, channel: Channel, reason: str) -> None:
+    """Send nothing more by the channel until :func:`resume`; the newest reason stands."""
+    await connection.execute(
+        "INSERT INTO paused_channels (channel, reason) VALUES ($1, $2)"
+        " ON CONFLICT (channel) DO UPDATE SET reason = excluded.reason",
+        channel,
+        reason,
+    )
+
+
+async def resume(connection: Connection, channel: Channel) -> bool:
+    """Send again by the channel; False where it was not paused."""
+    status: str = await connection.execute("DELETE FROM paused_channels WHERE channel = $1", channel)
+    return status != "DELETE 0"
+
+
+async def channels(connection: Connection) -> list[asyncpg.Record]:
+    """How each channel is: since when and why it is paused, what waits, and what went out in this hour."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT each.channel, paused_at, reason,
+            coalesce(total, 0) AS this_hour, coalesce(by_country, '{}') AS by_country,
+            (SELECT count(*) FROM messages AS m WHERE m.channel = each.channel AND state = 'waiting') AS waiting,
+            (SELECT extract(epoch FROM present() - min(created_at))::int FROM messages AS m
+             WHERE m.channel = each.channel AND state = 'waiting') AS oldest_seconds
+        FROM unnest(ARRAY['email', 'sms']) AS each (channel)
+        LEFT JOIN paused_channels USING (channel)
+        LEFT JOIN hourly_counts AS sent ON sent.channel = each.channel AND sent.hour = date_trunc('hour', present())
+        ORDER BY each.channel
+        """
+    )
+    return rows
 
 
 # --- the development mailbox ---

@@ -1,16 +1,13 @@
-"""What notify does: write down the message that an event calls for, and send what is due.
+"""What notify does with an event: write down the message that it calls for.
 
-A message is a row first, written in the transaction that marks its event as seen; sending comes after. So a mail server
-that is slow or away holds up no consumer, and a message that is to wait is a row with its due time.
+A message is a row first, written in the transaction that marks its event as seen; sending comes after (``sending``). So
+a mail server that is slow or away holds up no consumer, and a message that is to wait is a row with its due time.
 """
 
 from __future__ import annotations
 
-import asyncio
-import random
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from functools import partial
+from datetime import datetime, time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,11 +15,8 @@ import structlog
 
 from notify_service import domain, storage
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, RefusedForGoodError
-from notify_service.metrics import MESSAGES
-from notify_service.providers import Letter, Message
 from shared import tracing
-from shared.database import DATABASE_FAULTS
+from shared.contacts import mask_email, mask_phone
 from shared.events import (
     AccountHolder,
     AccountToAnnounce,
@@ -35,19 +29,15 @@ from shared.events import (
     ObjectionOutcome,
     ReviewerToRemind,
 )
-from shared.logs import start_correlation
-from shared.observing import use_case
-from shared.sealing import UnsealError
 from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    import asyncpg
-
+    from notify_service.limits import Limits
     from notify_service.notices import Notices
-    from notify_service.providers import Provider
+    from notify_service.providers import Letter, Route
     from shared.database import Connection, Database
     from shared.events import (
         AccountActivityNoted,
@@ -68,16 +58,6 @@ if TYPE_CHECKING:
     )
     from shared.sealing import SealingKeys
 
-#: A provider gets this long to take a message, greeting and farewell included.
-SENDING = timedelta(seconds=45)
-#: The outcome of a try is written down within this time, database away or not.
-WRITING_DOWN = timedelta(seconds=60)
-#: How long a claimed message is nobody else's. Longer than both together, so no two processes send it at once.
-#: A lease, not a row lock held meanwhile: a lock would keep a connection and a transaction open for as long as a mail
-#: server likes to think, and eight slow ones would stop the consumers too.
-LEASE = SENDING + WRITING_DOWN + timedelta(seconds=15)
-DATABASE_AWAY_SECONDS = 1.0
-
 log = structlog.get_logger(__name__)
 
 
@@ -91,7 +71,11 @@ class Notify:
     from_binding: SealingKeys
     from_review: SealingKeys
     store: SealingKeys
-    providers: Mapping[str, Provider]
+    #: Of each channel, in the order in which providers are asked.
+    routes: Mapping[Channel, Sequence[Route]]
+    limits: Limits
+    #: Whether the contents of what has failed stay for a while, sealed, to be sent again.
+    keeps_failed: bool
 
 
 # --- from an event to a message ---
@@ -282,7 +266,8 @@ async def _queue(notify: Notify, connection: Connection, event: Event, draft: Dr
         kind=draft.kind,
         cause=draft.cause,
         channel=draft.channel,
-        letter=notify.store.seal_model(draft.letter, _place(message_id)),
+        contact=(mask_phone if draft.channel == "sms" else mask_email)(draft.letter.to),
+        letter=notify.store.seal_model(draft.letter, place(message_id)),
         correlation_id=event.correlationid,
         traceparent=tracing.traceparent(),
         life=domain.patience(draft.kind).life,
@@ -291,103 +276,6 @@ async def _queue(notify: Notify, connection: Connection, event: Event, draft: Dr
     log.info("message queued" if added else "message known already", message=str(message_id), kind=draft.kind)
 
 
-def _place(message_id: UUID) -> str:
+def place(message_id: UUID) -> str:
+    """What a message's contents are sealed for."""
     return f"messages:{message_id}"
-
-
-# --- from a message to its provider ---
-
-
-async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], float | None]:
-    """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due."""
-    async with notify.database.connection() as connection:
-        for row in await storage.drop_expired(connection):
-            MESSAGES.labels(row["kind"], row["channel"], "-", "dropped").inc()
-            log.warning("message dropped: too late", message=str(row["id"]), kind=row["kind"], tries=row["tries"])
-        claimed = await storage.claim_due(connection, most, LEASE)
-        return claimed, await storage.seconds_until_due(connection)
-
-
-async def deliver(notify: Notify, row: asyncpg.Record) -> None:
-    """Try once to send a claimed message, in the trace that called for it, and write down what became of it."""
-    with tracing.continued(row["traceparent"]):
-        await _deliver(notify, row)
-
-
-@use_case
-async def _deliver(notify: Notify, row: asyncpg.Record) -> None:
-    kind, provider = Kind(row["kind"]), notify.providers[row["channel"]]
-    count = partial(_count, kind, row["channel"], provider.name)
-    start_correlation(row["correlation_id"], message=str(row["id"]), kind=kind, provider=provider.name)
-    if row["unsure"]:
-        log.warning("a former try has no known outcome; a second copy may go out", unsure=row["unsure"])
-    fault = await _try_to_send(notify, row, provider)
-    if fault is None:
-        log.info("message sent", tries=row["tries"])
-        count("sent")
-        await _write_down(notify, lambda c: storage.settle(c, row["id"], "sent", provider=provider.name))
-        return
-    reason = _reason(fault)
-    wait = domain.wait_after(kind, row["tries"], random.random())  # noqa: S311 - spreads tries, guards nothing
-    if wait is None or isinstance(fault, RefusedForGoodError):
-        log.error("message failed", tries=row["tries"], reason=reason)
-        count("failed")
-        await _write_down(
-            notify, lambda c: storage.settle(c, row["id"], "failed", provider=provider.name, last_error=reason)
-        )
-        return
-    count("postponed")
-    log.warning(
-        "message not taken",
-        tries=row["tries"],
-        reason=reason,
-        again_in=round(wait.total_seconds()),
-        exc_info=None if isinstance(fault, (DeliveryError, UnsealError, TimeoutError)) else fault,
-    )
-    await _write_down(
-        notify,
-        lambda c: storage.postpone(c, row["id"], row["tries"], wait, provider=provider.name, last_error=reason),
-    )
-
-
-def _count(kind: Kind, channel: Channel, provider: str, outcome: str) -> None:
-    MESSAGES.labels(kind, channel, provider, outcome).inc()
-    tracing.describe(kind=kind, channel=channel, provider=provider, outcome=outcome)
-
-
-async def _try_to_send(notify: Notify, row: asyncpg.Record, provider: Provider) -> Exception | None:
-    """None when the provider has taken the message, else what went wrong."""
-    try:
-        letter = notify.store.unseal_model(Letter, row["letter"], _place(row["id"]))
-        async with asyncio.timeout(SENDING.total_seconds()):
-            await provider.send(
-                Message(id=row["id"], kind=Kind(row["kind"]), created_at=row["created_at"], letter=letter)
-            )
-    except Exception as fault:  # noqa: BLE001 - whatever it is, the message is tried again, and no other suffers
-        return fault
-    return None
-
-
-def _reason(fault: Exception) -> str:
-    """What a row and a log line say of a fault: names and codes, never its text."""
-    return fault.reason if isinstance(fault, DeliveryError) else type(fault).__name__
-
-
-async def _write_down(notify: Notify, statement: Callable[[Connection], Awaitable[None]]) -> None:
-    """Write an outcome down, waiting for a database that is away: an outcome lost may be a second copy sent."""
-    try:
-        async with asyncio.timeout(WRITING_DOWN.total_seconds()):
-            while not await _is_written(notify, statement):  # noqa: ASYNC110 - no one tells us that a database is back
-                await asyncio.sleep(DATABASE_AWAY_SECONDS)
-    except TimeoutError:
-        log.error("the outcome could not be written down; the message goes again when its claim ends")  # noqa: TRY400 - the time limit is all there is to say
-
-
-async def _is_written(notify: Notify, statement: Callable[[Connection], Awaitable[None]]) -> bool:
-    try:
-        async with notify.database.connection() as connection:
-            await statement(connection)
-    except DATABASE_FAULTS as fault:
-        log.warning("outcome waits for the database", fault=type(fault).__name__)
-        return False
-    return True

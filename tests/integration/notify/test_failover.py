@@ -1,0 +1,420 @@
+"""Several providers a channel: who is asked when, what is written down, and what may go out twice."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from integration.notify.world import (
+    MOBILE,
+    PARENT,
+    Scripted,
+    World,
+    make_approval,
+    make_code,
+    make_forgotten,
+    make_withdrawal,
+)
+from notify_service import sending, storage
+from notify_service.circuits import OPEN_SECONDS, OPENS_AFTER, Circuit
+from notify_service.domain import Kind
+from notify_service.errors import NotKeptError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
+from notify_service.providers import Route
+from notify_service.retention import make_purges
+from shared.metrics import REGISTRY
+from shared.purging import purge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from notify_service.errors import DeliveryError
+    from notify_service.providers import Message
+    from notify_service.settings import Settings
+    from shared.events import Event
+    from support.databases import Clock
+
+
+class Time:
+    """A clock of the circuits' that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+def use(world: World, *providers: Scripted, time: Time | None = None) -> None:
+    """Let both channels go by these."""
+    routes = [Route(provider, Circuit(time or Time())) for provider in providers]
+    world.use(email=routes, sms=routes)
+
+
+def counted(name: str, **labels: str) -> float:
+    """What the process has counted so far."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def outcomes(world: World) -> list[tuple[str, str | None]]:
+    """Whom was asked, and what came of it, oldest first."""
+    return [(row["provider"], row["outcome"]) for row in await world.tries()]
+
+
+# --- along the providers ---
+
+
+@pytest.mark.parametrize("make", [make_code, make_approval])
+async def test_what_is_the_providers_own_fault_goes_to_the_next_at_once(world: World, make: Callable[[], Event]):
+    first, second = Scripted("first", TechnicalError("HTTP 500")), Scripted("second")
+    use(world, first, second)
+    kind = "code" if make is make_code else "approved"
+    passed_on = {"kind": kind, "channel": "email", "provider": "first", "outcome": "passed_on"}
+    before = counted("kinbind_messages_total", **passed_on)
+    await world.hear(make())
+    await world.deliver_due()
+
+    sent = await world.message()
+    assert (sent["state"], sent["provider"], sent["tries"], sent["unsure"]) == ("sent", "second", 1, 0)
+    assert await outcomes(world) == [("first", "technical"), ("second", "accepted")]
+    assert [row["reason"] for row in await world.tries()] == ["HTTP 500", None]
+    assert (await world.tries())[1]["provider_id"] == "second-1"
+    assert counted("kinbind_messages_total", **passed_on) == before + 1
+    assert first.asked[0].id == second.asked[0].id
+    assert first.asked[0].try_id != second.asked[0].try_id
+
+
+async def test_what_the_recipients_side_asks_to_wait_for_goes_to_nobody_else(world: World, clock: Clock):
+    first, second = Scripted("first", TemporaryError("450")), Scripted("second")
+    use(world, first, second)
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    waiting = await world.message()
+    assert (waiting["state"], waiting["fault"], waiting["last_error"]) == ("waiting", "temporary", "450")
+    assert second.asked == []
+    await clock.shift(timedelta(seconds=10))
+    await world.deliver_due()
+    assert len(first.asked) == 2
+    assert (await world.message())["state"] == "sent"
+
+
+async def test_what_is_refused_for_good_goes_to_nobody_else(world: World):
+    first, second = Scripted("first", PermanentError("550")), Scripted("second")
+    use(world, first, second)
+    await world.hear(make_approval())
+    await world.deliver_due()
+
+    failed = await world.message()
+    assert (failed["state"], failed["fault"], failed["provider"]) == ("failed", "permanent", "first")
+    assert second.asked == []
+
+
+async def test_where_each_fails_the_message_waits_and_every_try_is_written_down(world: World):
+    use(world, *(Scripted(name, TechnicalError(name)) for name in "abc"))
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    waiting = await world.message()
+    assert (waiting["state"], waiting["tries"], waiting["last_error"]) == ("waiting", 1, "c")
+    assert await outcomes(world) == [(name, "technical") for name in "abc"]
+
+
+async def test_a_fault_of_an_adapters_own_is_the_next_providers_chance(world: World):
+    class Broken(Scripted):
+        async def send(self, message: Message) -> str:
+            raise KeyError(message.letter.to)
+
+    use(world, Broken("broken"), Scripted("second"))
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    assert (await world.message())["provider"] == "second"
+    assert [row["reason"] for row in await world.tries()] == ["KeyError", None]
+
+
+async def test_a_number_that_no_provider_serves_has_failed(world: World):
+    use(world, Scripted("home", only="+81"))
+    await world.hear(make_code("sms"))
+    await world.deliver_due()
+
+    failed = await world.message()
+    assert (failed["state"], failed["last_error"]) == ("failed", "NoProviderForCountry")
+
+
+# --- circuits ---
+
+
+async def test_a_provider_that_failed_several_times_is_left_alone_until_a_probe_finds_it_well(world: World):
+    time = Time()
+    first = Scripted("first", *[TechnicalError("away")] * OPENS_AFTER)
+    second = Scripted("second")
+    use(world, first, second, time=time)
+    for _ in range(OPENS_AFTER + 2):
+        await world.hear(make_withdrawal())
+        await world.deliver_due()
+    assert (len(first.asked), len(second.asked)) == (OPENS_AFTER, OPENS_AFTER + 2)
+
+    time.now += OPEN_SECONDS
+    await world.hear(make_withdrawal())
+    await world.deliver_due()
+    await world.hear(make_withdrawal())
+    await world.deliver_due()
+    assert (len(first.asked), len(second.asked)) == (OPENS_AFTER + 2, OPENS_AFTER + 2)
+
+
+async def test_a_provider_that_answers_late_is_left_to_be_the_last_one(world: World):
+    time = Time()
+
+    late, second = Scripted("late"), Scripted("second")
+    routes = [Route(late, Circuit(time)), Route(second, Circuit(time))]
+    for _ in range(OPENS_AFTER):
+        routes[0].circuit.note(failed=False, seconds=60)
+    world.use(email=routes)
+    await world.hear(make_code())
+    await world.deliver_due()
+    assert (len(late.asked), len(second.asked)) == (0, 1)
+
+    second.answers = [TechnicalError("away")]
+    await world.hear(make_code())
+    await world.deliver_due()
+    assert [row["state"] for row in await world.messages()] == ["sent", "sent"]
+    assert len(late.asked) == 1
+
+
+async def test_while_every_circuit_is_open_messages_wait_without_losing_tries_and_go_when_one_closes(
+    world: World, clock: Clock
+):
+    time = Time()
+    only = Scripted("only", *[TechnicalError("away")] * OPENS_AFTER)
+    use(world, only, time=time)
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_withdrawal())
+    await world.deliver_due()
+    await world.hear(make_code())
+    await world.deliver_due()
+    rows = await world.messages()
+    assert [row["tries"] for row in rows] == [1] * OPENS_AFTER + [0]
+    assert (rows[-1]["last_error"], rows[-1]["claimed"], len(only.asked)) == ("CircuitsOpen", False, OPENS_AFTER)
+
+    time.now += OPEN_SECONDS
+    await clock.shift(timedelta(seconds=OPEN_SECONDS + 2))
+    await world.deliver_due()
+    assert (await world.messages())[-1]["state"] == "sent"
+    # The others would have waited for half a minute, or four hours after some more tries.
+    await world.execute("UPDATE messages SET due_at = present() + interval '3 hours' WHERE state = 'waiting'")
+    for _ in range(OPENS_AFTER):
+        world.notify.routes["email"][0].circuit.note(failed=True, seconds=0)
+    time.now += OPEN_SECONDS
+    await world.hear(make_code())
+    await world.deliver_due()
+    await clock.shift(timedelta(seconds=OPEN_SECONDS + 2, minutes=1))
+    await world.deliver_due()
+    assert {row["state"] for row in await world.messages()} == {"sent"}
+
+
+# --- what may go out twice ---
+
+
+async def test_a_code_whose_answer_was_lost_goes_by_the_next_provider_too_and_is_counted(world: World):
+    lost = {"channel": "email", "why": "answer lost"}
+    before = counted("kinbind_messages_unsure_total", **lost)
+    first, second = Scripted("first", UnknownOutcomeError("TimeoutError")), Scripted("second")
+    use(world, first, second)
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    sent = await world.message()
+    assert (sent["state"], sent["provider"], sent["unsure"]) == ("sent", "second", 1)
+    assert await outcomes(world) == [("first", "unknown"), ("second", "accepted")]
+    assert first.asked[0].id == second.asked[0].id
+    assert counted("kinbind_messages_unsure_total", **lost) == before + 1
+
+
+async def test_an_approval_whose_answer_was_lost_waits_and_the_same_provider_is_asked_first(world: World, clock: Clock):
+    first, second = Scripted("first", TechnicalError("away")), Scripted("second", UnknownOutcomeError("TimeoutError"))
+    use(world, first, second)
+    await world.hear(make_approval())
+    await world.deliver_due()
+
+    waiting = await world.message()
+    assert (waiting["state"], waiting["unsure"], waiting["asked"]) == ("waiting", 1, "second")
+    await clock.shift(timedelta(minutes=1))
+    await world.deliver_due()
+    sent = await world.message()
+    assert (sent["state"], sent["provider"], sent["unsure"]) == ("sent", "second", 1)
+    assert [len(provider.asked) for provider in (first, second)] == [1, 2]
+    assert second.asked[0].id == second.asked[1].id
+
+
+async def test_an_approval_whose_answer_was_lost_goes_to_nobody_else_at_once(world: World):
+    first, second = Scripted("first", UnknownOutcomeError("TimeoutError")), Scripted("second")
+    use(world, first, second)
+    await world.hear(make_approval())
+    await world.deliver_due()
+
+    assert (await world.message())["state"] == "waiting"
+    assert second.asked == []
+
+
+async def test_where_that_provider_stays_away_another_one_sends_it_after_all(world: World, clock: Clock):
+    first = Scripted("first", *[UnknownOutcomeError("TimeoutError")] * OPENS_AFTER)
+    second = Scripted("second")
+    use(world, first, second)
+    await world.hear(make_approval())
+    for hours in range(OPENS_AFTER + 1):
+        await clock.shift(timedelta(hours=hours))
+        await world.deliver_due()
+
+    sent = await world.message()
+    assert (sent["state"], sent["provider"], sent["unsure"]) == ("sent", "second", OPENS_AFTER)
+
+
+async def test_a_process_that_dies_between_taken_and_written_down_is_the_one_case_of_a_second_copy(
+    world: World, clock: Clock
+):
+    """What is killed here is the task, in the moment after the provider's answer; nothing is written after that."""
+    taken = asyncio.Event()
+
+    class Last(Scripted):
+        async def send(self, message: Message) -> str:
+            await super().send(message)
+            taken.set()
+            await asyncio.Event().wait()
+            return ""
+
+    last = Last("last")
+    use(world, last)
+    why = {"channel": "email", "why": "claim ended"}
+    before = counted("kinbind_messages_unsure_total", **why)
+    await world.hear(make_approval())
+    delivery = asyncio.create_task(world.deliver_due())
+    await taken.wait()
+    delivery.cancel()
+    await asyncio.gather(delivery, return_exceptions=True)
+    assert await outcomes(world) == [("last", None)]
+    assert await world.deliver_due() == 0
+
+    await clock.shift(sending.LEASE)
+    second = Scripted("last")
+    use(world, second)
+    await world.deliver_due()
+
+    sent = await world.message()
+    assert (sent["state"], sent["unsure"], sent["tries"]) == ("sent", 1, 2)
+    assert await outcomes(world) == [("last", "unknown"), ("last", "accepted")]
+    assert second.asked[0].id == last.asked[0].id
+    assert counted("kinbind_messages_unsure_total", **why) == before + 1
+
+
+async def test_a_message_whose_claim_has_ended_is_no_longer_sent_by_the_former_holder(world: World, clock: Clock):
+    provider = Scripted("only")
+    use(world, provider)
+    await world.hear(make_approval())
+    (late,) = await world.claim()
+    await clock.shift(sending.LEASE)
+    (now,) = await world.claim()
+    await sending.deliver(world.notify, late)
+    assert provider.asked == []
+
+    await clock.shift(2 * sending.LEASE)
+    await sending.deliver(world.notify, now)
+    assert provider.asked == [], "nobody had claimed it anew, but somebody might have at any moment"
+    await world.deliver_due()
+    assert len(provider.asked) == 1
+
+
+# --- what stays in the row ---
+
+
+@pytest.mark.parametrize(("channel", "masked"), [("email", "me***@example.org"), ("sms", "09*****678")])
+async def test_a_row_shows_the_recipient_masked_for_some_weeks(
+    world: World, settings: Settings, clock: Clock, channel: str, masked: str
+):
+    await world.hear(make_code(channel))
+    assert (await world.message())["contact"] == masked
+    await world.deliver_due()
+    assert (await world.message())["contact"] == masked
+
+    await clock.shift(timedelta(days=settings.retain_contacts_days, hours=1))
+    await purge(world.notify.database, make_purges(settings))
+    assert (await world.message())["contact"] == ""
+
+
+@pytest.mark.parametrize("fault", [PermanentError("550"), TechnicalError("away")])
+async def test_what_has_failed_can_be_sent_again_as_the_same_message(world: World, clock: Clock, fault: DeliveryError):
+    provider = Scripted("only", fault)
+    use(world, provider)
+    await world.hear(make_approval())
+    await world.execute("UPDATE messages SET tries = 39")
+    await world.deliver_due()
+    failed = await world.message()
+    assert failed["state"] == "failed"
+    await clock.shift(timedelta(days=6))
+    await sending.send_again(world.notify, failed["id"])
+    await world.deliver_due()
+
+    sent = await world.message()
+    assert (sent["state"], sent["letter"], sent["tries"], sent["id"]) == ("sent", None, 1, failed["id"])
+    assert provider.asked[0].letter == provider.asked[1].letter
+    with pytest.raises(NotKeptError):
+        await sending.send_again(world.notify, failed["id"])
+    with pytest.raises(NotKeptError):
+        await sending.send_again(world.notify, uuid4())
+
+
+async def test_a_failed_code_keeps_nothing(world: World):
+    use(world, Scripted("only", PermanentError("550")))
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    failed = await world.message()
+    assert (failed["state"], failed["letter"]) == ("failed", None)
+    with pytest.raises(NotKeptError):
+        await sending.send_again(world.notify, failed["id"])
+
+
+async def test_what_was_kept_of_a_failed_message_goes_after_some_days(world: World, settings: Settings, clock: Clock):
+    use(world, Scripted("only", PermanentError("550")))
+    await world.hear(make_approval())
+    await world.deliver_due()
+    assert (await world.message())["letter"]
+
+    await clock.shift(timedelta(days=settings.retain_failed_days, hours=-1))
+    await purge(world.notify.database, make_purges(settings))
+    assert (await world.message())["letter"]
+    await clock.shift(timedelta(days=settings.retain_failed_days, hours=1))
+    await purge(world.notify.database, make_purges(settings))
+    assert (await world.message())["letter"] is None
+
+
+async def test_what_was_kept_of_somebody_who_is_forgotten_goes_at_once(world: World):
+    use(world, Scripted("only", PermanentError("550")))
+    failed = make_approval()
+    await world.hear(failed)
+    await world.deliver_due()
+    await world.hear(make_forgotten(failed.subject))
+
+    (row, _) = await world.messages()
+    assert (row["kind"], row["state"], row["letter"], row["contact"]) == (Kind.APPROVED, "failed", None, "")
+
+
+async def test_who_was_asked_when_and_what_came_of_it_can_be_read_and_holds_nobodys_address(world: World):
+    use(world, Scripted("first", TechnicalError("HTTP 500")), Scripted("second"))
+    await world.hear(make_code("sms"))
+    await world.deliver_due()
+    async with world.notify.database.connection() as connection:
+        tries = await storage.tries_of(connection, (await world.message())["id"])
+        stored = str(await connection.fetch("SELECT t::text FROM message_tries AS t"))
+
+    assert [(row["provider"], row["outcome"], row["reason"]) for row in tries] == [
+        ("first", "technical", "HTTP 500"),
+        ("second", "accepted", None),
+    ]
+    assert all(row["began_at"] <= row["ended_at"] for row in tries)
+    assert MOBILE not in stored
+    assert PARENT not in stored
