@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from shared.events import Model
+from shared.events import Language, Model
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,6 +21,7 @@ class Letter(Model):
     subject: str = ""
     text: str
     html: str = ""
+    language: Language = "zh-TW"
 
 
 @dataclass(frozen=True, slots=True)
