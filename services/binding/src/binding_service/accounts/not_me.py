@@ -8,7 +8,6 @@ import structlog
 
 from binding_service.accounts import contacts, notices, storage
 from binding_service.accounts import use_cases as accounts
-from binding_service.disowning import storage as disowning_storage
 from binding_service.disowning import use_cases as disowning
 from binding_service.drafts import storage as draft_storage
 from binding_service.errors import LinkOverError
@@ -57,8 +56,7 @@ async def secure(binding: Binding, token: str) -> None:
             hashes = binding.keys.hashes.digests("contact", email)
             await login_storage.end_sessions(connection, account["id"], hashes)
             await notices.inform(binding, connection, account, "secured", to=email, now_masked=mask_email(login))
-        concerned = await disowning_storage.of_account(connection, account["id"])
-        await disowning.tell_schools(connection, used["kind"], used["created_at"], concerned)
+        await disowning.tell_schools_of(connection, account["id"], used["kind"], used["created_at"])
     log.warning("account's owner says: not me", account=str(account["id"]))
 
 

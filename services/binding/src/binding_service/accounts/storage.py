@@ -187,14 +187,16 @@ async def notice(connection: Connection, token_hash: str) -> asyncpg.Record | No
 async def use_notice(connection: Connection, token_hash: str) -> asyncpg.Record | None:
     """Use the link of a notice, once; None where it works no longer.
 
-    Its kind and time, and the contacts as they were when it was written, where they were changed since. The links of what came after it are
-    over too: who changed the e-mail twice can't have the first change back with the second one's link.
+    Its kind and time, and the contacts as they were when it was written, where they were changed since. The links of
+    what came after it are over too: who changed the e-mail twice can't have the first change back with the second one's
+    link.
     """
     return await connection.fetchrow(
         """
         WITH used AS (
             UPDATE account_notices SET used_at = present()
-            WHERE token_hash = $1 AND used_at IS NULL AND expires_at > present() RETURNING id, account_id, kind, created_at
+            WHERE token_hash = $1 AND used_at IS NULL AND expires_at > present()
+            RETURNING id, account_id, kind, created_at
         ), since AS (
             SELECT since.* FROM account_notices AS since JOIN used USING (account_id)
             WHERE since.created_at >= used.created_at

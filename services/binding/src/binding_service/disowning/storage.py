@@ -56,7 +56,7 @@ async def of_contact(connection: Connection, contact_hashes: list[str], login: s
         WHERE {LIVES} AND (
             application_id IN (SELECT application_id FROM application_contacts WHERE contact_hash = ANY($1))
             OR person_hash IN (SELECT person_hash FROM accounts WHERE login = $2))
-        """,
+        """,  # noqa: S608 - a constant of this module
         contact_hashes,
         login,
     )

@@ -64,11 +64,16 @@ async def disown(binding: Binding, token: str, client_address: str) -> NotMine:
             concerned = await _end_code(binding, connection, link)
         else:
             concerned = await CONCERNED[link.about](connection, UUID(link.subject))
-        await tell_schools(connection, link.kind, link.at, concerned)
+        await _tell_schools(connection, link.kind, link.at, concerned)
     return link
 
 
-async def tell_schools(
+async def tell_schools_of(connection: Connection, account_id: UUID, kind: str, sent_at: datetime) -> None:
+    """An account's owner says so of a notice about it, by whichever link."""
+    await _tell_schools(connection, kind, sent_at, await storage.of_account(connection, account_id))
+
+
+async def _tell_schools(
     connection: Connection, kind: str, sent_at: datetime, concerned: Sequence[asyncpg.Record]
 ) -> None:
     """One event for each binding; ``concerned`` are their ids and schools."""
