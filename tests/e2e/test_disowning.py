@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from e2e.parents import PHONE, Parent
 from e2e.teachers import administrator_of, open_case, reload_until, sign_in_as
+from local_stack.processes import wait_until
 from support.families import apply
 
 if TYPE_CHECKING:
@@ -54,5 +55,6 @@ def test_who_has_not_asked_for_a_code_ends_it(stack: Stack, browser: Browser) ->
     reader.expect_heading("您沒有要驗證碼嗎？")
     reader.button("不是我要的，讓驗證碼失效").click()
     expect(reader.page.get_by_text("這組驗證碼已經失效，不能再用了。")).to_be_visible()
+    wait_until(lambda: stack.sql("SELECT max(tries) FROM otp.attempts") == 5, within=20, what="the end of the code")
     stranger.type_code(code)
     expect(stranger.page.get_by_text("這組驗證碼不能再試了").first).to_be_visible()

@@ -23,7 +23,7 @@ def routes() -> list[Route]:
     return [
         Route("/not-mine", not_mine, methods=FORM),
         Route("/disowned", administrator(list_disowned)),
-        Route("/disowned/{id:int}/handled", administrator(handle), methods=FORM),
+        Route("/disowned/{id:uuid}/handled", administrator(handle), methods=FORM),
     ]
 
 

@@ -103,7 +103,7 @@ async def about(connection: Connection, teacher_id: str, binding_id: UUID) -> li
     return rows
 
 
-async def handle(connection: Connection, teacher_id: str, id_: int) -> asyncpg.Record | None:
+async def handle(connection: Connection, teacher_id: str, id_: UUID) -> asyncpg.Record | None:
     """The administrator has looked into it: what it is about; None where it is not theirs, or somebody has."""
     return await connection.fetchrow(
         f"""

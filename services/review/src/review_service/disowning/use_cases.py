@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 class Disowned:
     """A disowned notice: about a binding (the child, its class, the parent), or sent to one of the staff."""
 
-    id: int
+    id: UUID
     kind: str
     binding_id: UUID | None
     student: str
@@ -58,7 +58,7 @@ class Disowned:
 class Told:
     """That a notice about an application was disowned, for who sees that."""
 
-    id: int
+    id: UUID
     kind: str
     disowned_at: datetime
     handled_at: datetime | None
@@ -145,7 +145,7 @@ async def about(review: Review, teacher: Teacher, binding_id: UUID) -> Sequence[
     return [Told(row["id"], row["kind"], row["disowned_at"], row["handled_at"]) for row in rows]
 
 
-async def handle(review: Review, administrator: Teacher, id_: int) -> None:
+async def handle(review: Review, administrator: Teacher, id_: UUID) -> None:
     """The administrator has looked into it; one that somebody has handled, or that is another school's, stays."""
     async with review.database.transaction() as connection:
         row = await storage.handle(connection, administrator.id, id_)

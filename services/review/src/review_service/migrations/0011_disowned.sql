@@ -1,7 +1,7 @@
 -- Who got a notice says that it is not theirs, or that they did not do what it tells of: about a binding, of which the
 -- rest may be heard of later, or sent to one of the staff. Each notice counts once.
 CREATE TABLE disowned_notices (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     binding_id  uuid,
     teacher_id  text,
     kind        text        NOT NULL, -- as notify calls it
