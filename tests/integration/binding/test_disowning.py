@@ -12,7 +12,7 @@ import pytest
 from shared.events import AccountActivityNoted, ActivityToTell, CodeDisowned, CodeIssued, NoticeDisowned
 from shared.not_mine import LIFE, NotMine, make_token
 from support.serving import eventually
-from support.town import CHEN, LI, OTHER_PARENT_ID, WANG
+from support.town import CHEN, LI, OTHER_PARENT_ID, SIGNATURE, WANG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -60,9 +60,7 @@ async def test_an_application_that_its_reader_disowns_is_told_to_the_school_of_e
     await town.apply(children=(LI, WANG))
     await town.apply("wu@example.org", (CHEN,), OTHER_PARENT_ID, phone="0922333444")
     application = await town.value("SELECT application_id FROM binding.bindings WHERE student_id = $1", LI.id)
-    sent = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
-    token = token_of(town, "application", application, "application_received", max(sent, datetime.now(UTC)))
-    page = await press(town, token)
+    page = await press(town, token_of(town, "application", application, "application_received"))
     assert page.status_code == 200
     assert await told(town) == {
         (LI.id, "S-1", "application_received"),
@@ -96,7 +94,7 @@ async def test_a_binding_that_its_reader_disowns_is_told_alone(town: Town) -> No
 async def test_an_account_that_its_reader_disowns_is_told_for_each_child_that_waits_or_is_bound(town: Town) -> None:
     token = await town.open_account()
     await town.fill(token, (WANG,))
-    await town.do("POST", "/applications", token, signature={"typed": "林淑芬"})
+    await town.do("POST", "/applications", token, signature=SIGNATURE)
     account = await town.value("SELECT id FROM binding.accounts")
     await press(town, token_of(town, "account", account, "account_opened"))
     assert await told(town) == {(LI.id, "S-1", "account_opened"), (WANG.id, "S-2", "account_opened")}
