@@ -212,7 +212,7 @@ async def test_a_link_that_is_not_ours_is_over(town: Town, token: str) -> None:
     async with town.browser() as browser:
         page = await browser.get("/not-mine", params={"token": token})
     sent = await press(town, token)
-    answer = await town.call("POST", "/not-mine", token=token)
+    answer = await town.http.post("/not-mine", json={"token": token})
     assert (page.status_code, sent.status_code) == (404, 404)
     assert "這個連結已經過期了" in page.text
     assert (answer.status_code, answer.json()["code"]) == (404, "link_over")
@@ -242,7 +242,7 @@ async def test_one_address_says_so_a_set_number_of_times_an_hour(
     town = await open_town(binding={"not_mine_per_address_hour": 2})
     token = token_of(town, "binding", uuid4())
     assert [(await press(town, token)).status_code for _ in range(3)] == [200, 200, 429]
-    answer = await town.call("POST", "/not-mine", token=token)
+    answer = await town.http.post("/not-mine", json={"token": token})
     assert (answer.status_code, answer.json()["code"]) == (429, "limited")
     assert int(answer.headers["retry-after"]) > 3000
     await clock.shift(timedelta(hours=1))
@@ -262,7 +262,7 @@ async def test_the_api_reads_a_link_and_does_what_the_button_does(town: Town) ->
     assert set(body) == {"kind", "sent_at"}
     assert await told(town) == set()
     for _ in range(2):
-        assert (await town.call("POST", "/not-mine", token=token)).status_code == 204
+        assert (await town.http.post("/not-mine", json={"token": token})).status_code == 204
     assert await told(town) == {(LI.id, "S-1", "refused")}
 
 
