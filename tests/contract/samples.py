@@ -109,6 +109,8 @@ DATA: dict[type[Event], dict[str, Any]] = {
         "language": "vi",
         "for_notify": "k1.AAAA",
     },
+    events.CodeDisowned: {"expires_at": MOMENT},
+    events.NoticeDisowned: {"kind": "application_received", "sent_at": MOMENT, "school_id": "school-1"},
 }
 
 

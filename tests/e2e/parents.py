@@ -217,3 +217,10 @@ class Parent:
         found = re.search(r"http\S+/account/not-me\?token=[\w-]+", mail["text"])
         assert found is not None
         return found[0]
+
+    def not_mine_link(self, kind: str) -> str:
+        """The link "this is not mine" at the foot of the newest mail of this kind."""
+        mail = self.stack.wait_for_mail(self.email, f"'kind': '{kind}'")
+        found = re.search(r"http\S+/not-mine\?token=\S+", mail["text"])
+        assert found is not None
+        return found[0]

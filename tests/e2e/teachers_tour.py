@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -11,6 +11,9 @@ from playwright.sync_api import expect
 
 from e2e.teachers import administrator_of, reload_until
 from local_stack.sample_roster import make_roster
+from shared.not_mine import NotMine, make_token
+from shared.samples import sample_key
+from shared.sealing import SealingKeys
 from shared.web.pages import TAIPEI
 from support.families import apply, parent_id, withdraw
 from support.stack import TEACHERS_PASSWORD
@@ -375,6 +378,7 @@ def unbind(tour: Tour) -> None:
     head.press(".entry", "case-approved-administrator")
     address = head.path
     object_to(tour, address)
+    disown(tour, address)
     head.see(f"{address}/unbind", "unbind")
     head.fill(written="   ")
     head.press("form button", "unbind-error")
@@ -400,6 +404,26 @@ def object_to(tour: Tour, address: str) -> None:
     head.press("#step button", "objection-error")
     head.fill(note="已與雙方聯絡。")
     head.press("#step button", "objection-answered")
+
+
+def disown(tour: Tour, address: str) -> None:
+    """What the reader of a mail says is a row: how it comes is walked in test_disowning.py."""
+    head, binding_id = tour.administrator, UUID(address.rpartition("/")[2])
+    head.see("/disowned", "disowned-none")
+    tour.stack.sql(
+        "INSERT INTO review.disowned_notices (binding_id, kind, sent_at) VALUES ($1, 'approved', now())", binding_id
+    )
+    head.see(address, "case-disowned")
+    head.see("/disowned", "disowned")
+    link = NotMine(kind="digest", about="teacher", subject=tour.newcomer.id, at=datetime.now(UTC))
+    token = make_token(SealingKeys({"sample": sample_key("KEY_REVIEW_NOTIFY")}), link)
+    head.see(f"/not-mine?token={token}", "not-mine")
+    head.press("form button", "not-mine-done")
+    head.see("/not-mine?token=cut-off", "not-mine-over")
+    head.go("/disowned")
+    for _ in range(2):
+        head.press("form button")
+    head.look("disowned-handled")
 
 
 def hand_over(tour: Tour) -> None:

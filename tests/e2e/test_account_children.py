@@ -109,7 +109,7 @@ def object_to_another_guardian(
     expect(parent.page.get_by_role("status")).to_contain_text("已送出，等學校處理")
     witness.look("objection-sent")
     answer_at_school(stack, browser, student)
-    assert NOTE in stack.wait_for_mail(parent.email, "學校已處理您對")["text"]
+    assert NOTE in stack.wait_for_mail(parent.email, "學校已處理您提出的異議")["text"]
     parent.page.reload()
     expect(parent.page.get_by_role("main")).to_contain_text(NOTE)
     witness.look("objection-answered")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 UNDO_SECONDS = teachers_tour.UNDO_SECONDS
 WITHOUT_ACCOUNT = teachers_tour.WITHOUT_ACCOUNT
-PAGES = 102
+PAGES = 109
 #: What only scripts show.
 WITH_SCRIPTS = {"keys", "case-stale"}
 EVERYBODY = [

@@ -32,6 +32,7 @@ def walk(parent: Parent, browser: Browser, students: tuple[Student, Student], lo
     decide(parent.stack, browser, first, approve=True)
     decide(parent.stack, browser, second, approve=False)
     come_back(parent, second, look)
+    disown(parent, look)
     verify(parent, look)
     account(parent, look)
 
@@ -158,6 +159,19 @@ def come_back(parent: Parent, second: Student, look: Look) -> None:
     parent.name_oneself()
     parent.expect_heading("請確認家長資料")
     look("parent-known")
+
+
+def disown(parent: Parent, look: Look) -> None:
+    """What the link at the foot of a mail opens: one about an application, one about a code."""
+    parent.page.goto(parent.not_mine_link("refused"))
+    look("not-mine")
+    parent.button("不是我，告訴學校").click()
+    parent.expect_heading("謝謝您告訴我們")
+    look("disowned")
+    parent.page.goto(parent.not_mine_link("code"))
+    look("not-mine-code")
+    parent.go("/not-mine?token=cut-off")
+    look("not-mine-over")
 
 
 def verify(parent: Parent, look: Look) -> None:

@@ -90,6 +90,39 @@ class CodeIssued(Event):
     data: CodeIssuedData
 
 
+# --- "this is not mine": what the reader of a notice says by the link at its foot ---
+
+
+class CodeDisownedData(Model):
+    """Who got a code has not asked for it."""
+
+    expires_at: AwareDatetime = Field(description="Of that code: by it the code is known from later ones.")
+
+
+class CodeDisowned(Event):
+    """A code is to be worth nothing any more. Subject: the login attempt that asked for it."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.code-disowned.v1"
+    type: Literal["kinbind.binding.code-disowned.v1"]
+    data: CodeDisownedData
+
+
+class NoticeDisownedData(Model):
+    """Who got a notice says that it is not theirs, or that they did not do what it tells of."""
+
+    kind: str = Field(max_length=40, description="Of the notice, as notify calls it; there may be new ones.")
+    sent_at: AwareDatetime = Field(description="The time in the notice's link: each notice is disowned once.")
+    school_id: str = Field(description="Of the child.")
+
+
+class NoticeDisowned(Event):
+    """The reader of a notice disowned it. Subject: the binding that it is about."""
+
+    TYPE: ClassVar[str] = "kinbind.binding.notice-disowned.v1"
+    type: Literal["kinbind.binding.notice-disowned.v1"]
+    data: NoticeDisownedData
+
+
 # --- binding: applications ---
 
 
@@ -794,5 +827,7 @@ HEARD_BY: dict[type[Event], tuple[str, ...]] = {
     ObjectionClosed: ("review", "notify"),
     AccountDeletionAsked: ("notify",),
     PersonForgotten: ("review", "notify"),
+    CodeDisowned: ("otp",),
+    NoticeDisowned: ("review",),
 }
 EVENTS = tuple(HEARD_BY)

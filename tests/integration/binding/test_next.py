@@ -40,9 +40,9 @@ async def objection_in_the_mail(town: Town) -> str:
     """The link of the mail that tells the mother of the father."""
     (event,) = await town.events(GuardianBound)
     told = town.keys.to_notify.unseal_model(GuardianToTell, event.data.for_notify, event.place("for_notify"))
-    values = told.model_dump() | {"binding_id": event.data.binding_id}
+    values = told.model_dump() | {"binding_id": event.data.binding_id, "not_mine_token": ""}
     letter = Notices(town.url, "").mail(Kind.GUARDIAN_BOUND, told.email, "zh-TW", **values)
-    (link,) = [word for word in letter.text.split() if word.startswith(town.url)]
+    (link,) = [word for word in letter.text.split() if word.startswith(town.url) and word.endswith("/objection")]
     return link
 
 

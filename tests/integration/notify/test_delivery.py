@@ -90,10 +90,10 @@ async def test_each_notice_goes_out_once_though_its_event_comes_twice(
     [
         (make_code, "en", "Your Parent–Child Link verification code"),
         (make_application, "vi", "Đã nhận được đơn liên kết phụ huynh – học sinh của Quý vị (K26-000123)"),
-        (make_approval, "id", "Penautan orang tua–anak dengan 吳大寶 disetujui"),
-        (make_refusal, "vi", "Liên kết phụ huynh – học sinh với 吳大寶 chưa được duyệt, xin xem lý do"),
-        (make_withdrawal, "en", "Parent–child link application for 吳大寶 cancelled"),
-        (make_account, "id", "Penautan orang tua–anak dengan 吳大寶 disetujui, akun Anda sudah siap"),
+        (make_approval, "id", "Penautan orang tua–anak Anda disetujui"),
+        (make_refusal, "vi", "Liên kết phụ huynh – học sinh của Quý vị lần này chưa được duyệt, xin xem lý do"),
+        (make_withdrawal, "en", "Your parent–child link application has been cancelled"),
+        (make_account, "id", "Penautan orang tua–anak disetujui, akun Anda sudah siap"),
     ],
 )
 async def test_a_notice_is_in_the_language_that_its_event_names(
@@ -106,7 +106,7 @@ async def test_a_notice_is_in_the_language_that_its_event_names(
     assert mail["Subject"] == subject
     page = mail.get_body(("html",))
     assert page
-    assert f'<html lang="{language}">' in page.get_content()
+    assert f'<html lang="{language}" dir="ltr">' in page.get_content()
 
 
 async def test_an_sms_is_in_the_language_that_its_event_names(world: World):

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from otp_service.use_cases import redeem_code
+from otp_service.use_cases import end_code, redeem_code
+from shared.events import CodeDisowned
 from shared.sealing import UnsealError
 
 from .conftest import Parent, make_redeem_code, wrong
@@ -252,3 +253,24 @@ async def test_a_lost_answer_can_be_asked_for_for_ten_minutes_only(parent: Paren
     assert (await parent.type(code, request_id)).redeemed
     await clock.shift(timedelta(minutes=11))
     assert not (await parent.type(code, request_id)).redeemed
+
+
+async def test_a_code_that_its_reader_has_not_asked_for_is_dead_and_another_one_lives(
+    otp: Otp, parent: Parent, clock: Clock
+) -> None:
+    first = await parent.ask()
+    code = await parent.sent()
+    disowned = CodeDisowned.of("binding", parent.attempt_id, expires_at=first.expires_at)
+    stranger = Parent(otp, uuid4())
+    await stranger.ask()
+    for _ in range(2):
+        async with otp.database.transaction() as connection:
+            await end_code(otp, connection, disowned)
+    answer = await parent.type(code)
+    assert (answer.redeemed, answer.tries_left) == (False, 0)
+    await clock.shift(timedelta(seconds=61))
+    await parent.ask()
+    async with otp.database.transaction() as connection:
+        await end_code(otp, connection, disowned)
+    assert (await parent.type(await parent.sent())).redeemed
+    assert (await stranger.type(await stranger.sent())).redeemed

@@ -19,6 +19,7 @@ from review_service.applications import cases as applications
 from review_service.applications import forgetting
 from review_service.applications.storage import refresh, waiting_students
 from review_service.context import OPERATOR, Review, Teacher
+from review_service.disowning import use_cases as disowning
 from review_service.objections import use_cases as objections
 from review_service.roster import use_cases as roster
 from review_service.settings import Settings
@@ -129,6 +130,7 @@ class Binding:
             events.BindingSubmitted.TYPE: partial(applications.take_submission, self.review),
             events.GuardianObjected.TYPE: partial(objections.take_objection, self.review),
             events.ObjectionClosed.TYPE: objections.take_closing,
+            events.NoticeDisowned.TYPE: partial(disowning.take, self.review),
             events.PersonForgotten.TYPE: partial(forgetting.forget_person, self.review.store),
         }
         return await once(self.review.database, "review", event, effects.get(event.type, applications.take_settlement))

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from review_service import pages
+from shared.events import NoticeDisowned
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -119,6 +120,10 @@ TABLE: dict[str, Asked] = {
     # What a guardian objected to another one of ST-2.
     "/objections": Asked(ADMINISTRATORS),
     "/objections/{id:uuid}": Asked(ONE_SCHOOLS, ONE_SCHOOLS_AND_ON, {"note": "已查明"}, shows=True),
+    # What the readers of notices said by their links: {id:uuid} is about the one that is bound. The link is cut off.
+    "/not-mine": Asked(NOT_THERE, NOT_THERE),
+    "/disowned": Asked(ADMINISTRATORS),
+    "/disowned/{id:uuid}/handled": Asked(ADMINISTRATORS_AND_ON, ADMINISTRATORS_AND_ON),
     "/audit": Asked(ADMINISTRATORS),
     "/audit/export": Asked(ADMINISTRATORS_AND_ON, ADMINISTRATORS),
 }
@@ -131,6 +136,7 @@ MAY_CHANGE = {
     "/approve": {"teacher", "substitute", "administrator"},
     "/undo/{batch:uuid}": {"teacher"},
     "/objections/{id:uuid}": {"administrator"},
+    "/disowned/{id:uuid}/handled": {"administrator"},
 }
 
 
@@ -143,6 +149,7 @@ class School:
     batch: UUID
     entry: UUID
     objection: UUID
+    disowned: UUID
     substitution: UUID
     #: Of who is on the staff, a class, a student: by the first part of the address.
     names: dict[str, str]
@@ -150,7 +157,7 @@ class School:
     def address(self, path: str) -> str:
         """A route's address, with ids of this school."""
         room = path.split("/")[1]
-        own = {"paper": self.entry, "objections": self.objection}
+        own = {"paper": self.entry, "objections": self.objection, "disowned": self.disowned}
         id_ = own.get(room) or (self.bound if TABLE[path].of == "bound" else self.waiting)
         values = {
             "{id:uuid}": id_,
@@ -186,6 +193,8 @@ async def school(binding: Binding, query: Query) -> School:
     bound, held = await binding.bind(student_id="ST-2"), await binding.submit(student_id="ST-3")
     batch, entry = uuid4(), uuid4()
     objection = await binding.object_to(bound)
+    await binding.tell(NoticeDisowned.of("binding", bound, kind="approved", sent_at=datetime.now(UTC), school_id="S-1"))
+    (disowned,) = await query("SELECT id FROM disowned_notices")
     await binding.tell_students("C-1", {"ST-1": NAME})
     await query(
         "INSERT INTO paper_entries (id, school_id, student_id, entered_by, state)"
@@ -199,7 +208,7 @@ async def school(binding: Binding, query: Query) -> School:
         held,
         batch,
     )
-    return School(waiting, bound, batch, entry, objection, substitute["id"], NAMES)
+    return School(waiting, bound, batch, entry, objection, disowned["id"], substitute["id"], NAMES)
 
 
 async def ask(browser: AsyncClient, method: str, school: School, path: str) -> tuple[int, str]:
@@ -269,7 +278,7 @@ async def test_who_may_change_something_by_post_does(school: School, visit: Visi
 async def test_an_id_that_nobody_has_is_answered_like_another_schools(visit: Visit, school: School, role: str):
     assert school
     nobodys = dict.fromkeys(NAMES, "X-1")
-    unknown = School(uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), nobodys)
+    unknown = School(uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), nobodys)
     browser = await visit(TEACHERS.get(role, ""))
     for path, asked in TABLE.items():
         for method, answers in (("GET", asked.get), ("POST", asked.post)):
@@ -285,6 +294,7 @@ async def everything(query: Query) -> list[object]:
     return [
         await query("SELECT * FROM bindings ORDER BY id"),
         await query("SELECT * FROM outbox"),
+        await query("SELECT * FROM disowned_notices"),
     ]
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from binding_service.accounts import api as accounts
 from binding_service.applications import api as applications
+from binding_service.disowning import api as disowning
 from binding_service.drafts import api as drafts
 from binding_service.family import api as family
 from binding_service.logins import api as logins
@@ -21,3 +22,4 @@ router.include_router(applications.router, tags=["application"])
 router.include_router(accounts.router, tags=["account"])
 router.include_router(roster.router, tags=["roster"])
 router.include_router(family.router, tags=["account"])
+router.include_router(disowning.router, tags=["notice"])

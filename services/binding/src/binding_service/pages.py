@@ -12,6 +12,7 @@ from starlette.routing import Route
 from binding_service.accounts import contact_pages as contacts
 from binding_service.accounts import pages as accounts
 from binding_service.applications import pages as applications
+from binding_service.disowning import pages as disowning
 from binding_service.drafts import pages as drafts
 from binding_service.family import pages as family
 from binding_service.logins import pages as logins
@@ -59,6 +60,7 @@ def routes() -> list[Route]:
         *(Route(f"/account/contacts/{field}", contacts.correct, methods=FORM) for field in CONTACTS),
         *(Route(f"/account/contacts/{field}/code", contacts.code, methods=FORM) for field in CONTACTS),
         Route("/account/not-me", contacts.this_was_not_me, methods=FORM),
+        *disowning.routes(),
         Route("/.well-known/change-password", accounts.change_password_address),
         Route("/account", family.account),
         Route("/account/children/{binding_id:uuid}/objection", family.objection, methods=FORM),

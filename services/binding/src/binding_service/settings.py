@@ -95,6 +95,9 @@ class Settings(ServiceSettings):
     not_me_days: int = Field(
         default=7, ge=1, description="Days for which the link 'this was not me' of a notice works."
     )
+    not_mine_per_address_hour: int = Field(
+        default=30, ge=1, description="Notices that one client address may say are not its reader's, in any hour."
+    )
     roster_removed_percent: float = Field(
         default=5, ge=0, le=100, description="An import that removes more of the students or classes stops and asks."
     )

@@ -8,14 +8,18 @@ other languages translate from it, as they do for pages. An event says in which 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from notify_service.plain_text import tidy
 from notify_service.providers import Letter
 from shared.languages import Words, speaking
-from shared.web.pages import HTML_TAGS, local_time
+from shared.web.pages import HTML_TAGS, TAIPEI, local_time
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from notify_service.domain import Kind
     from shared.events import Language
 
@@ -33,26 +37,39 @@ class Notices:
             "forgot_url": f"{pages}/account/forgot",
             "child_url": f"{pages}/account/children/",
             "not_me_url": f"{pages}/account/not-me?token=",
+            "not_mine_url": f"{pages}/not-mine?token=",
             "review_url": f"{review_url.rstrip('/')}/",
+            "review_not_mine_url": f"{review_url.rstrip('/')}/not-mine?token=",
         }
+        self._host = urlsplit(public_url).hostname or ""
         self._text = _environment("text", **addresses)
         self._html = _environment("html", **addresses)
 
     def mail(self, kind: Kind, to: str, language: Language, **values: object) -> Letter:
-        """The notice as an e-mail. A missing value is an error, never a blank."""
+        """The notice as an e-mail. A missing value is an error, never a blank.
+
+        ``not_mine_token`` is that of the link at its foot (shared.not_mine); a notice with "this was not me" has none.
+        """
         name = f"notices/{kind}.j2"
         with speaking(language):
             return Letter(
                 to=to,
                 subject=self._subject(name, values),
-                text=_tidy(self._text.get_template(name).render(values)),
+                text=tidy(self._text.get_template(name).render(values)),
                 html=self._html.get_template(name).render(values, html_tag=HTML_TAGS[language]),
+                language=language,
             )
 
-    def sms(self, kind: Kind, to: str, language: Language, **values: object) -> Letter:
-        """The notice as an SMS."""
+    def code_sms(self, to: str, language: Language, code: str, expires_at: datetime) -> Letter:
+        """The code as an SMS of one segment, the code first.
+
+        The last line lets the phone fill the code in, on our pages only (https://wicg.github.io/sms-one-time-codes/):
+        nothing comes behind it, not even the end of the line.
+        """
+        template = self._text.get_template("notices/code.sms.j2")
         with speaking(language):
-            return Letter(to=to, text=one_line(self._text.get_template(f"notices/{kind}.sms.j2").render(values)))
+            words = one_line(template.render(code=code, expires_at=expires_at))
+        return Letter(to=to, text=f"{words}\n@{self._host} #{code}", language=language)
 
     def _subject(self, name: str, values: dict[str, object]) -> str:
         template = self._text.get_template(name)
@@ -62,6 +79,11 @@ class Notices:
 def one_line(text: str) -> str:
     """Visible characters on one line: no line break of a name becomes a header, no mark turns the text around."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def clock_time(moment: datetime) -> str:
+    """``09:05``, Taipei time: enough to say when something ends that lives for hours."""
+    return moment.astimezone(TAIPEI).strftime("%H:%M")
 
 
 def _environment(form: str, **everywhere: object) -> Environment:
@@ -74,13 +96,6 @@ def _environment(form: str, **everywhere: object) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(WORDS.gettext, WORDS.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters.update(local_time=local_time, one_line=one_line)
+    environment.filters.update(local_time=local_time, clock_time=clock_time, one_line=one_line)
     environment.globals.update(form=form, **everywhere)
     return environment
-
-
-def _tidy(text: str) -> str:
-    """Parts leave blank lines between them; two in a row say nothing more than one."""
-    lines = [line.rstrip() for line in text.strip().splitlines()]
-    kept = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
-    return "\n".join(kept) + "\n"

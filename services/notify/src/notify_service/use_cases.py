@@ -29,6 +29,7 @@ from shared.events import (
     ObjectionOutcome,
     ReviewerToRemind,
 )
+from shared.not_mine import NotMine, make_token
 from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
@@ -52,10 +53,12 @@ if TYPE_CHECKING:
         CodeIssued,
         Event,
         GuardianBound,
+        Language,
         ObjectionClosed,
         PersonForgotten,
         ReviewReminderDue,
     )
+    from shared.not_mine import About
     from shared.sealing import SealingKeys
 
 log = structlog.get_logger(__name__)
@@ -98,8 +101,12 @@ async def send_code(notify: Notify, connection: Connection, event: CodeIssued) -
     The cause is the event: otp keeps no code that it could publish again.
     """
     known = notify.from_otp.unseal_model(CodeToSend, event.data.for_notify, event.place("for_notify"))
-    write = notify.notices.sms if event.data.channel == "sms" else notify.notices.mail
-    letter = write(Kind.CODE, known.contact, event.data.language, code=known.code, expires_at=event.data.expires_at)
+    language, expires_at = event.data.language, event.data.expires_at
+    if event.data.channel == "sms":
+        letter = notify.notices.code_sms(known.contact, language, known.code, expires_at)
+    else:
+        link = NotMine(kind=Kind.CODE, about="attempt", subject=event.subject, at=expires_at)
+        letter = _mail(notify, link, known.contact, language, code=known.code, expires_at=expires_at)
     draft = Draft(Kind.CODE, str(event.id), letter, event.data.channel, event.data.expires_at)
     await _queue(notify, connection, event, draft)
 
@@ -107,8 +114,9 @@ async def send_code(notify: Notify, connection: Connection, event: CodeIssued) -
 async def acknowledge_application(notify: Notify, connection: Connection, event: ApplicationSubmitted) -> None:
     """The application has arrived; here is its number, and what comes next."""
     known = notify.from_binding.unseal_model(ApplicationToAcknowledge, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(
-        Kind.APPLICATION_RECEIVED,
+    letter = _mail(
+        notify,
+        _link(event, Kind.APPLICATION_RECEIVED, "application"),
         known.email,
         event.data.language,
         parent_name=known.parent_name,
@@ -144,8 +152,9 @@ async def tell_revocation(notify: Notify, connection: Connection, event: Binding
 async def tell_guardian(notify: Notify, connection: Connection, event: GuardianBound) -> None:
     """Another guardian was bound to the child: who, and how to object to the school."""
     known = notify.from_binding.unseal_model(GuardianToTell, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(
-        Kind.GUARDIAN_BOUND,
+    letter = _mail(
+        notify,
+        _link(event, Kind.GUARDIAN_BOUND, "binding"),
         known.email,
         event.data.language,
         **known.model_dump(),
@@ -160,18 +169,16 @@ async def tell_objection_closed(notify: Notify, connection: Connection, event: O
     if event.data.outcome == "withdrawn":
         return
     known = notify.from_binding.unseal_model(ObjectionOutcome, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(
-        Kind.OBJECTION_CLOSED, known.email, event.data.language, outcome=event.data.outcome, **known.model_dump()
-    )
+    link = _link(event, Kind.OBJECTION_CLOSED, "objection")
+    letter = _mail(notify, link, known.email, event.data.language, outcome=event.data.outcome, **known.model_dump())
     await _queue(notify, connection, event, Draft(Kind.OBJECTION_CLOSED, event.subject, letter))
 
 
 async def confirm_deletion(notify: Notify, connection: Connection, event: AccountDeletionAsked) -> None:
     """An account is to be deleted: when, and how that is taken back. One for each day that was set."""
     known = notify.from_binding.unseal_model(AccountHolder, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(
-        Kind.DELETION_ASKED, known.email, event.data.language, **known.model_dump(), due=event.data.due_at
-    )
+    link = _link(event, Kind.DELETION_ASKED, "account")
+    letter = _mail(notify, link, known.email, event.data.language, **known.model_dump(), due=event.data.due_at)
     cause = f"{event.subject}:{event.data.due_at.isoformat()}"
     await _queue(notify, connection, event, Draft(Kind.DELETION_ASKED, cause, letter))
 
@@ -183,15 +190,20 @@ async def forget_person(notify: Notify, connection: Connection, event: PersonFor
     if not event.data.for_notify:
         return
     known = notify.from_binding.unseal_model(AccountHolder, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(Kind.ACCOUNT_DELETED, known.email, event.data.language, **known.model_dump())
+    link = _link(event, Kind.ACCOUNT_DELETED, "account")
+    if event.data.application_ids:
+        # The account is known to nobody any more; what it applied for is.
+        link = link.model_copy(update={"about": "application", "subject": str(event.data.application_ids[0])})
+    letter = _mail(notify, link, known.email, event.data.language, **known.model_dump())
     await _queue(notify, connection, event, Draft(Kind.ACCOUNT_DELETED, event.subject, letter))
 
 
 async def announce_account(notify: Notify, connection: Connection, event: AccountOpened) -> None:
     """Approved for the first time: how to sign in."""
     known = notify.from_binding.unseal_model(AccountToAnnounce, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(
-        Kind.ACCOUNT_OPENED,
+    letter = _mail(
+        notify,
+        _link(event, Kind.ACCOUNT_OPENED, "account"),
         known.email,
         event.data.language,
         **known.model_dump(),
@@ -204,8 +216,9 @@ async def tell_of_activity(notify: Notify, connection: Connection, event: Accoun
     """What happened to an account, to its owner; binding says whom each notice goes to."""
     kind = Kind(event.data.kind)
     known = notify.from_binding.unseal_model(ActivityToTell, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(
-        kind,
+    letter = _mail(
+        notify,
+        _link(event, kind, "account"),
         known.email,
         event.data.language,
         **known.model_dump(),
@@ -223,8 +236,9 @@ async def remind_reviewer(notify: Notify, connection: Connection, event: ReviewR
     """
     kind = Kind(event.data.kind)
     known = notify.from_review.unseal_model(ReviewerToRemind, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(
-        kind,
+    letter = _mail(
+        notify,
+        _link(event, kind, "teacher"),
         known.email,
         event.data.language,
         name=known.name,
@@ -254,8 +268,20 @@ async def _tell(
     if event.data.is_replay:
         return
     known = notify.from_binding.unseal_model(sealed, event.data.for_notify, event.place("for_notify"))
-    letter = notify.notices.mail(kind, known.email, event.data.language, **known.model_dump(), **values)
+    link = _link(event, kind, "binding")
+    letter = _mail(notify, link, known.email, event.data.language, **known.model_dump(), **values)
     await _queue(notify, connection, event, Draft(kind, f"{event.subject}:{event.data.version}", letter))
+
+
+def _link(event: Event, kind: Kind, about: About) -> NotMine:
+    """What the reader says is not theirs: this notice of what the event is about."""
+    return NotMine(kind=kind, about=about, subject=event.subject, at=event.time)
+
+
+def _mail(notify: Notify, link: NotMine, to: str, language: Language, **values: object) -> Letter:
+    """The notice as an e-mail, its link at the foot sealed for the service whose page that opens."""
+    keys = notify.from_review if link.about == "teacher" else notify.from_binding
+    return notify.notices.mail(Kind(link.kind), to, language, not_mine_token=make_token(keys, link), **values)
 
 
 async def _queue(notify: Notify, connection: Connection, event: Event, draft: Draft) -> None:

@@ -17,6 +17,7 @@ EXPIRED = (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
@@ -85,6 +86,17 @@ async def save_code(
     )
     assert row is not None  # noqa: S101 - an upsert without WHERE always returns its row
     return row
+
+
+async def end_code(connection: Connection, attempt_id: UUID, expires_at: datetime, tries_allowed: int) -> bool:
+    """No try is left for the code that expires at that time; whether it is still the attempt's newest one."""
+    ended: bool | None = await connection.fetchval(
+        "UPDATE attempts SET tries = $3 WHERE id = $1 AND expires_at = $2 RETURNING true",
+        attempt_id,
+        expires_at,
+        tries_allowed,
+    )
+    return bool(ended)
 
 
 async def try_code(

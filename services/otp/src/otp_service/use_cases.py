@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -29,6 +29,7 @@ from shared.requests import (
 
 if TYPE_CHECKING:
     from shared.database import Connection, Database
+    from shared.events import CodeDisowned
     from shared.sealing import HashKeys, SealingKeys
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,18 @@ async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
     CODES_TRIED.labels("right" if answer.redeemed else "wrong").inc()
     log.info("code tried", attempt=str(request.attempt_id), redeemed=answer.redeemed, tries_left=answer.tries_left)
     return answer
+
+
+@use_case
+async def end_code(otp: Otp, connection: Connection, event: CodeDisowned) -> None:
+    """Who got the code has not asked for it: it is dead; one that came after it in the same attempt lives on.
+
+    Raises ValueError for a subject that is no UUID.
+    """
+    attempt_id = UUID(event.subject)
+    await storage.lock_attempt(connection, attempt_id)
+    ended = await storage.end_code(connection, attempt_id, event.data.expires_at, otp.policy.tries_per_code)
+    log.info("code disowned", attempt=str(attempt_id), ended=ended)
 
 
 async def _refusal(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from review_service.applications import cases as applications
 from review_service.applications import forgetting
+from review_service.disowning import use_cases as disowning
 from review_service.objections import use_cases as objections
 from review_service.papers import use_cases as papers
 from review_service.roster import use_cases as roster
@@ -22,6 +23,7 @@ from shared.events import (
     ClassUpdated,
     DecisionMade,
     GuardianObjected,
+    NoticeDisowned,
     ObjectionAnswered,
     ObjectionClosed,
     PaperApplicationEntered,
@@ -129,6 +131,11 @@ def _subscribe_to_families(bus: Bus, review: Review) -> None:
     async def objection_closed(event: ObjectionClosed) -> None:
         """Binding says how an objection ended."""
         await once(review.database, CONSUMER, event, objections.take_closing)
+
+    @bus.consume(NoticeDisowned)
+    async def notice_disowned(event: NoticeDisowned) -> None:
+        """Who got a notice says that it is not theirs."""
+        await once(review.database, CONSUMER, event, partial(disowning.take, review))
 
     @bus.consume(PersonForgotten)
     async def person_forgotten(event: PersonForgotten) -> None:

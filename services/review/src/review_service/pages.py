@@ -16,6 +16,7 @@ from review_service.applications import decision_pages, reason_pages
 from review_service.applications import pages as applications
 from review_service.audit import pages as audit
 from review_service.classes import pages as classes
+from review_service.disowning import pages as disowning
 from review_service.objections import pages as objections
 from review_service.papers import pages as papers
 from review_service.words import LANGUAGES
@@ -36,6 +37,7 @@ def routes() -> list[Route]:
         *reason_pages.routes(),
         *papers.routes(),
         *objections.routes(),
+        *disowning.routes(),
         *audit.routes(),
         *classes.routes(),
     ]

@@ -26,6 +26,7 @@ def make_purges(settings: Settings) -> Sequence[Purge]:
     return [
         *accounts.EXPIRED,
         *papers.EXPIRED,
+        expired("disowned_notices", "disowned_at < present() - $1::interval", period),
         Purge("closed applications", partial(_count_ended, period), partial(forget_ended, store, period)),
         expired(
             "objections",

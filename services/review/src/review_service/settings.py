@@ -74,6 +74,9 @@ class Settings(ServiceSettings):
     sign_in_window_minutes: int = Field(
         default=15, ge=1, le=1440, description="The window in which the sign-ins of a client address are counted."
     )
+    not_mine_per_address_hour: int = Field(
+        default=30, ge=1, description="Notices that one client address may say are not its reader's, in any hour."
+    )
     start_password_days: int = Field(
         default=7, ge=1, description="How long a password works that somebody else gave to a teacher."
     )

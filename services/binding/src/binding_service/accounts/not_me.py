@@ -8,6 +8,7 @@ import structlog
 
 from binding_service.accounts import contacts, notices, storage
 from binding_service.accounts import use_cases as accounts
+from binding_service.disowning import use_cases as disowning
 from binding_service.drafts import storage as draft_storage
 from binding_service.errors import LinkOverError
 from binding_service.logins import storage as login_storage
@@ -37,7 +38,8 @@ async def kind_of(binding: Binding, token: str) -> str:
 async def secure(binding: Binding, token: str) -> None:
     """Undo what the notice told and all that came after it, once: nobody is signed in, and no password works.
 
-    The contacts are those that were there before. A code to the e-mail is the way in again. Raises LinkOverError.
+    The contacts are those that were there before, and a code to the e-mail is the way in again. The schools of the
+    children hear of it. Raises LinkOverError.
     """
     # A password that nobody knows: a sign-in to this account takes as long as to any other.
     nobodys = await binding.passwords.hash(new_token())
@@ -54,6 +56,7 @@ async def secure(binding: Binding, token: str) -> None:
             hashes = binding.keys.hashes.digests("contact", email)
             await login_storage.end_sessions(connection, account["id"], hashes)
             await notices.inform(binding, connection, account, "secured", to=email, now_masked=mask_email(login))
+        await disowning.tell_schools_of(connection, account["id"], used["kind"], used["created_at"])
     log.warning("account's owner says: not me", account=str(account["id"]))
 
 

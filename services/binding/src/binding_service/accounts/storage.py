@@ -187,14 +187,16 @@ async def notice(connection: Connection, token_hash: str) -> asyncpg.Record | No
 async def use_notice(connection: Connection, token_hash: str) -> asyncpg.Record | None:
     """Use the link of a notice, once; None where it works no longer.
 
-    The contacts as they were when it was written, where they were changed since. The links of what came after it are
-    over too: who changed the e-mail twice can't have the first change back with the second one's link.
+    Its kind and time, and the contacts as they were when it was written, where they were changed since. The links of
+    what came after it are over too: who changed the e-mail twice can't have the first change back with the second one's
+    link.
     """
     return await connection.fetchrow(
         """
         WITH used AS (
             UPDATE account_notices SET used_at = present()
-            WHERE token_hash = $1 AND used_at IS NULL AND expires_at > present() RETURNING id, account_id, created_at
+            WHERE token_hash = $1 AND used_at IS NULL AND expires_at > present()
+            RETURNING id, account_id, kind, created_at
         ), since AS (
             SELECT since.* FROM account_notices AS since JOIN used USING (account_id)
             WHERE since.created_at >= used.created_at
@@ -203,7 +205,7 @@ async def use_notice(connection: Connection, token_hash: str) -> asyncpg.Record 
             WHERE account_notices.id IN (SELECT id FROM since) AND account_notices.id <> used.id
               AND account_notices.used_at IS NULL
         )
-        SELECT account_id,
+        SELECT account_id, kind, created_at,
                (SELECT email_before FROM since WHERE email_before <> '' ORDER BY created_at LIMIT 1) AS email_before,
                (SELECT phone_before FROM since WHERE phone_before <> '' ORDER BY created_at LIMIT 1) AS phone_before
         FROM used

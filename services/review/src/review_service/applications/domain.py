@@ -57,6 +57,7 @@ class Flag(StrEnum):
     THIRD_GUARDIAN = "third_guardian"
     SAME_RELATION = "same_relation"
     SHARED_CONTACT = "shared_contact"
+    DISOWNED = "disowned"
 
 
 def standing(

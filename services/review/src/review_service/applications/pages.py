@@ -13,6 +13,7 @@ from review_service.applications.domain import LONGEST_REASON, Standing
 from review_service.applications.inbox import Filter
 from review_service.applications.live import Watcher
 from review_service.applications.reasons import COMMON_REASONS, list_reasons
+from review_service.disowning import use_cases as disowning
 from review_service.errors import NotFoundError
 from review_service.objections import use_cases as objections
 from review_service.web import FORM, fields, is_visit, known_uuid, see, signed_in
@@ -178,6 +179,7 @@ async def application_page(
         reasons=await list_reasons(site.review, teacher),
         contacts=contacts,
         objections=await objections.notices(site.review, teacher, application.id),
+        disowned=await disowning.about(site.review, teacher, application.id),
         # The language switch sends the refusal along, so that what is written there is not lost.
         step_form=application.standing is Standing.WAITING and application.is_mine,
     )

@@ -216,7 +216,9 @@ async def refresh(connection: Connection, student_ids: Sequence[str]) -> None:
                     CASE WHEN count(other.id) >= 2 THEN 'third_guardian' END,
                     CASE WHEN here.relation <> 'other' AND bool_or(other.relation = here.relation)
                         THEN 'same_relation' END,
-                    CASE WHEN here.is_contact_shared THEN 'shared_contact' END], NULL) AS flags,
+                    CASE WHEN here.is_contact_shared THEN 'shared_contact' END,
+                    CASE WHEN EXISTS (SELECT FROM disowned_notices WHERE binding_id = here.id AND handled_at IS NULL)
+                        THEN 'disowned' END], NULL) AS flags,
                 EXISTS (SELECT FROM custody_notes WHERE custody_notes.student_id = here.student_id)
                 OR EXISTS (SELECT FROM classes WHERE classes.id = here.class_id
                            AND CASE WHEN moved_to IS NULL THEN teacher_ids ELSE ARRAY[moved_to] END

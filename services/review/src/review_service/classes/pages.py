@@ -9,6 +9,7 @@ from starlette.routing import Route
 from review_service.classes import custody, handovers, invitations, use_cases
 from review_service.classes.domain import Sort, Standing
 from review_service.classes.words import local_day
+from review_service.disowning import use_cases as disowning
 from review_service.web import administrator, see, signed_in
 
 if TYPE_CHECKING:
@@ -63,4 +64,5 @@ async def show_school(request: Request, site: Site, teacher: Teacher) -> Respons
     """The administrator's school, sorted as the address says."""
     sort = Sort.CLASS if request.query_params.get("sort") == Sort.CLASS else Sort.TROUBLE
     school = await use_cases.school(site.review, teacher, sort)
-    return site.pages.render("school.html", teacher=teacher, school=school, sort=sort)
+    disowned = await disowning.count_open(site.review, teacher)
+    return site.pages.render("school.html", teacher=teacher, school=school, sort=sort, disowned=disowned)

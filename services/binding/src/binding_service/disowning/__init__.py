@@ -1,0 +1,1 @@
+"""This is not mine: what the reader of a notice says by the link at its foot."""

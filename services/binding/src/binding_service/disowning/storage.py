@@ -1,0 +1,89 @@
+"""SQL of what a notice was about, one function a query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    import asyncpg
+
+    from shared.database import Connection
+
+#: A binding, and the school that its child is in.
+CONCERNED = "SELECT DISTINCT bindings.id, students.school_id FROM bindings JOIN students ON students.id = student_id"
+#: One that waits or is bound.
+LIVES = "bindings.state IN ('pending', 'approved')"
+
+
+async def is_in_time(connection: Connection, moment: datetime, life: timedelta) -> bool:
+    """Whether so much time has not yet passed since then."""
+    in_time: bool = await connection.fetchval("SELECT present() < $1::timestamptz + $2::interval", moment, life)
+    return in_time
+
+
+async def of_application(connection: Connection, application_id: UUID) -> list[asyncpg.Record]:
+    """All bindings of an application, however they stand."""
+    return await _concerned(connection, "WHERE application_id = $1", application_id)
+
+
+async def of_binding(connection: Connection, binding_id: UUID) -> list[asyncpg.Record]:
+    """The binding itself."""
+    return await _concerned(connection, "WHERE bindings.id = $1", binding_id)
+
+
+async def of_objection(connection: Connection, objection_id: UUID) -> list[asyncpg.Record]:
+    """The binding of the guardian in whose name it was sent."""
+    return await _concerned(
+        connection, "JOIN objections ON objector_binding_id = bindings.id WHERE objections.id = $1", objection_id
+    )
+
+
+async def of_account(connection: Connection, account_id: UUID) -> list[asyncpg.Record]:
+    """What waits for or is bound to an account's person."""
+    return await _concerned(
+        connection, f"JOIN accounts USING (person_hash) WHERE accounts.id = $1 AND {LIVES}", account_id
+    )
+
+
+async def of_contact(connection: Connection, contact_hashes: list[str], login: str) -> list[asyncpg.Record]:
+    """What waits or is bound and is reached by a contact, whether or not that was ever proven."""
+    return await _concerned(
+        connection,
+        f"""
+        WHERE {LIVES} AND (
+            application_id IN (SELECT application_id FROM application_contacts WHERE contact_hash = ANY($1))
+            OR person_hash IN (SELECT person_hash FROM accounts WHERE login = $2))
+        """,  # noqa: S608 - a constant of this module
+        contact_hashes,
+        login,
+    )
+
+
+async def _concerned(connection: Connection, which: str, *values: object) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await connection.fetch(f"{CONCERNED} {which} ORDER BY bindings.id", *values)
+    return rows
+
+
+async def code_contact(connection: Connection, attempt_id: UUID, expires_at: datetime) -> asyncpg.Record | None:
+    """Where the code that expires at that time went to (sealed for ``place``), while it is the attempt's newest one."""
+    return await connection.fetchrow(
+        """
+        SELECT contact_sealed, 'login_attempts:' || id || ':contact' AS place FROM login_attempts
+        WHERE id = $1 AND expires_at = $2
+        UNION ALL
+        SELECT contact_sealed, 'contact_changes:' || id || ':contact' FROM contact_changes
+        WHERE id = $1 AND expires_at = $2
+        """,
+        attempt_id,
+        expires_at,
+    )
+
+
+async def end_sessions(connection: Connection, attempt_id: UUID, contact_hashes: list[str]) -> None:
+    """Who came in by a code of that attempt, as the owner of that contact, is out."""
+    await connection.execute(
+        "DELETE FROM sessions WHERE attempt_id = $1 AND contact_hash = ANY($2)", attempt_id, contact_hashes
+    )
