@@ -22,6 +22,7 @@ import review_service.consumers
 from binding_service.app import make_app
 from binding_service.settings import Settings
 from contract.broker import definitions
+from contract.bus_document import for_readers
 from shared.bus import Bus
 from shared.events import EVENTS
 
@@ -63,7 +64,8 @@ def bus_of(service: str) -> Bus:
 def asyncapi(service: str) -> dict[str, Any]:
     """The AsyncAPI 3.0 document of a service: what it hears, answers and tells."""
     bus = bus_of(service)
-    return AsyncAPI(bus.broker, title=f"{service} service", version="1.0.0").to_specification().to_jsonable()
+    made = AsyncAPI(bus.broker, title=f"{service} service", version="1.0.0").to_specification().to_jsonable()
+    return for_readers(made)
 
 
 def openapi() -> dict[str, Any]:
