@@ -1,7 +1,7 @@
 """The documents that others build on, made from the code: event schemas, AsyncAPI, OpenAPI, RabbitMQ's definitions.
 
-And the alert rules in the form that Kubernetes takes. ``make contracts`` writes them; the tests beside this hold that
-they are up to date and that schemas only grow.
+And parts of docs/events.md, and the alert rules in the form that Kubernetes takes. ``make contracts`` writes them; the
+tests beside this hold that they are up to date and that schemas only grow.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from binding_service.app import make_app
 from binding_service.settings import Settings
 from contract.broker import definitions
 from contract.bus_document import for_readers
+from contract.events_text import DOCUMENT as EVENTS_TEXT
+from contract.events_text import with_events
 from shared.bus import Bus
 from shared.events import EVENTS
 
@@ -73,6 +75,11 @@ def openapi() -> dict[str, Any]:
     return make_app(Settings()).openapi()
 
 
+def events_text() -> str:
+    """docs/events.md with the events that there are."""
+    return with_events(EVENTS_TEXT.read_text(encoding="utf-8"), [asyncapi(service) for service in SUBSCRIBE])
+
+
 def rules() -> str:
     """The alert rules as the Prometheus Operator takes them; their text as it stands, comments too."""
     alerts = textwrap.indent(ALERTS.read_text(encoding="utf-8"), "  ")
@@ -120,6 +127,7 @@ def main() -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(as_text(document), encoding="utf-8")
     RULES.write_text(rules(), encoding="utf-8")
+    EVENTS_TEXT.write_text(events_text(), encoding="utf-8")
     return 0
 
 
