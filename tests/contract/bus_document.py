@@ -1,7 +1,7 @@
 """What an AsyncAPI document must say to who reads events without our code, added to what FastStream makes.
 
 FastStream knows addresses, queues and schemas. Beside these a reader needs what the message is called, of what content
-type it is, where its correlation id stands, how it signs in, and an example of each.
+type it is, how it signs in, and an example of each.
 """
 
 from __future__ import annotations
@@ -72,23 +72,16 @@ def _describe(message: dict[str, Any], event: type[Event]) -> None:
         summary=_summary(event),
         contentType=CONTENT_TYPE,
         headers=HEADERS,
-        # The same as the AMQP property; this place needs no protocol.
-        correlationId={"location": "$message.payload#/correlationid"},
         bindings={"amqp": {"messageType": event.TYPE, "bindingVersion": BINDING_VERSION}},
         examples=[{"name": event.__name__, "payload": example(event)}],
     )
 
 
 def _confirm(document: dict[str, Any], channel: str) -> None:
-    """How an event is sent: persistent, and by its routing key alone."""
+    """How an event is sent: persistent, and not without a queue for it."""
     for operation in document["operations"].values():
         if operation["channel"]["$ref"] == channel and operation["action"] == "send":
-            operation["bindings"]["amqp"] = {
-                "deliveryMode": 2,
-                "mandatory": True,
-                "ack": True,
-                "bindingVersion": BINDING_VERSION,
-            }
+            operation["bindings"]["amqp"].update(deliveryMode=2, mandatory=True)
 
 
 def _summary(event: type[Event]) -> str:

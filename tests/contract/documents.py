@@ -111,7 +111,7 @@ def breaks(old: Any, new: Any, place: str = "") -> list[str]:  # noqa: ANN401 - 
     if place.endswith("/required"):
         # A field that is required anew refuses events of the old version; one that is not any more surprises readers.
         return [f"{place} was {old}, is {new}"] if set(old) != set(new) else []
-    if place.endswith(("/description", "/title")):
+    if place.endswith(("/description", "/title", "/summary", "/examples")):
         return []
     return [] if old == new else [f"{place} was {old}, is {new}"]
 

@@ -27,6 +27,8 @@ from support.town import CHEN, LI, WANG, town
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from aio_pika.abc import AbstractIncomingMessage
+
     from local_stack.servers import Servers
     from support.databases import Databases
 
@@ -127,6 +129,46 @@ async def test_each_approval_is_told_once_though_it_is_published_twice_and_the_l
         async with reading(node, PACKAGES / "reader.js", reader_url(broker_url), tmp_path / "had.txt") as program:
             await here.decided(third)
             assert (await program.line()).split()[1] == third
+
+
+async def test_an_event_has_the_properties_and_attributes_that_the_guide_names(
+    databases: Databases, broker_url: str
+) -> None:
+    async with town(databases, broker_url) as here, outsider(broker_url) as bus:
+        token = await here.apply()
+        await here.decided((await here.bindings(token))[0]["id"])
+        found: list[AbstractIncomingMessage] = []
+
+        async def arrived() -> bool:
+            found.extend(filter(None, [await bus.get("notify.binding.approved.v1")]))
+            return bool(found)
+
+        await eventually(arrived, within=20)
+    [message], event = found, json.loads(found[0].body)
+    assert {
+        "content_type": message.content_type,
+        "message_id": message.message_id,
+        "type": message.type,
+        "correlation_id": message.correlation_id,
+        "app_id": message.app_id,
+        "delivery_mode": message.delivery_mode,
+    } == {
+        "content_type": CONTENT_TYPE,
+        "message_id": event["id"],
+        "type": event["type"],
+        "correlation_id": event["correlationid"],
+        "app_id": event["source"].removeprefix("/"),
+        "delivery_mode": 2,
+    }
+    assert message.routing_key == event["type"] == BindingApproved.TYPE
+    guide = GUIDE.read_text(encoding="utf-8")
+    assert set(event) == first_column(guide, "| attribute |")
+    assert set(event["data"]) == first_column(guide.partition(f"\n`{BindingApproved.TYPE}`\n")[2], "| field |")
+
+
+def first_column(text: str, head: str) -> set[str]:
+    """What stands there, in the first table of ``text`` that begins with this head."""
+    return set(re.findall(r"^\| `(\w+)` \|", text.partition(head)[2].partition("\n\n")[0], re.MULTILINE))
 
 
 async def has_kept(had: Path, count: int) -> bool:
