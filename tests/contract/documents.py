@@ -75,16 +75,16 @@ def openapi() -> dict[str, Any]:
     return make_app(Settings()).openapi()
 
 
-def events_text() -> str:
-    """docs/events.md with the events that there are."""
-    return with_events(EVENTS_TEXT.read_text(encoding="utf-8"), [asyncapi(service) for service in SUBSCRIBE])
-
-
 def rules() -> str:
     """The alert rules as the Prometheus Operator takes them; their text as it stands, comments too."""
     alerts = textwrap.indent(ALERTS.read_text(encoding="utf-8"), "  ")
     head = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: kinbind}\nspec:\n"
     return f"# Made from deploy/observability/alerts.yml by make contracts.\n{head}{alerts}"
+
+
+def events_text() -> str:
+    """docs/events.md with the events that there are."""
+    return with_events(EVENTS_TEXT.read_text(encoding="utf-8"), [asyncapi(service) for service in SUBSCRIBE])
 
 
 def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -126,8 +126,8 @@ def main() -> int:
                 return 1
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(as_text(document), encoding="utf-8")
-    RULES.write_text(rules(), encoding="utf-8")
     EVENTS_TEXT.write_text(events_text(), encoding="utf-8")
+    RULES.write_text(rules(), encoding="utf-8")
     return 0
 
 
