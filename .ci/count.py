@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-#: What needs something beside the servers: a browser, an OpenID provider. On a desk they may be left out.
-MUST_RUN = (".e2e.", ".test_single_sign_on.")
+#: What needs something beside the servers: a browser, packages of npm. On a desk they may be left out.
+MUST_RUN = (".e2e.", ".test_single_sign_on.", ".test_asyncapi.", ".test_event_reader.")
 #: What needs the last release, where the clone's history reaches there.
 HISTORY = (".rolling.test_beside.", ".test_released.")
 #: Where the servers are containers, there is a Docker engine; where they are the machine's own, there is their pg_dump.

@@ -6,6 +6,14 @@ Run again it sets the passwords and rights anew and changes nothing else; a queu
 needs Python and nothing more, and an administrator's login. Every password may come from a file, named by the variable
 with ``_FILE`` behind it. A user that is no service's (operator, autoscaler) is made where its password is set. Exit
 codes: 0 done, 1 refused or not reachable, 2 a variable is wrong.
+
+Who reads events and is no service (docs/events.md) gets a queue and a user of its own:
+
+    OUTSIDE_READERS='{"warehouse": ["kinbind.binding.approved.v1"]}' READER_WAREHOUSE_RABBITMQ_PASSWORD=…
+
+A reader may read what is made for it here, and nothing else: it neither declares nor binds, since a queue of its own
+making that is full could refuse an event, and hold it up for everybody. A reader that is not named stays as it is; one
+without events (``"warehouse": []``) is taken away, with what is in its queues.
 """
 
 from __future__ import annotations
@@ -13,9 +21,12 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import sys
 import time
+from http import HTTPStatus
 from pathlib import Path
+from typing import cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import Request, urlopen
@@ -26,6 +37,16 @@ TIMEOUT_SECONDS = 30
 #: Users that may be left out, and what else they are at the management API: status counts messages under way there.
 OPTIONAL = {"operator": "monitoring", "autoscaler": "monitoring"}
 FAILED, MISUSED = 1, 2
+EVENTS_EXCHANGE = "kinbind.events"
+READER_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+READERS_CONNECTIONS = 10
+#: A reader that is away for long loses the oldest events, and never the broker's disk.
+READERS_QUEUE = {
+    "x-queue-type": "quorum",
+    "x-max-length-bytes": 256 * 1024 * 1024,
+    "x-overflow": "drop-head",
+}
+READERS_DELIVERIES = 20
 
 
 class RightsError(Exception):
@@ -112,15 +133,92 @@ def bring(management: Management, definitions: dict[str, list[dict[str, object]]
                 management.ask("PUT", f"/{kind.replace('_', '-')}/{where}", said)
 
 
+def outside_readers(definitions: dict[str, list[dict[str, object]]]) -> dict[str, list[str]]:
+    """The types of the events that each outside reader is to hear; none: it is taken away. Raises RightsError."""
+    try:
+        readers = json.loads(os.environ.get("OUTSIDE_READERS") or "{}")
+    except ValueError:
+        readers = None
+    if not isinstance(readers, dict) or not all(isinstance(types, list) for types in readers.values()):
+        msg = 'OUTSIDE_READERS must be JSON, as {"warehouse": ["kinbind.binding.approved.v1"]}'
+        raise RightsError(msg)
+    known = {binding["routing_key"] for binding in definitions["bindings"] if binding["source"] == EVENTS_EXCHANGE}
+    for name, types in readers.items():
+        unknown = [str(type_) for type_ in types if type_ not in known]
+        if not READER_NAME.fullmatch(name) or unknown:
+            what = f"no event is called {unknown[0]}" if unknown else "a name has small letters, digits and dashes"
+            msg = f"OUTSIDE_READERS, {name}: {what}"
+            raise RightsError(msg)
+    return readers
+
+
+def readers_passwords(readers: dict[str, list[str]]) -> dict[str, str]:
+    """The password of each that is to hear anything. Raises RightsError where one is missing."""
+    found = {}
+    for name in (name for name, types in readers.items() if types):
+        variable = f"READER_{name}_RABBITMQ_PASSWORD".upper().replace("-", "_")
+        found[name] = secret(variable)
+        if not found[name]:
+            msg = f"{variable} must be set (or …_FILE)"
+            raise RightsError(msg)
+    return found
+
+
+def bring_reader(management: Management, vhost: str, name: str, types: list[str], password: str) -> None:
+    """A queue with copies of the events of these ``types``, one for what was rejected, and a user that reads both."""
+    user, place = f"reader-{name}", quote(vhost, safe="")
+    own = {
+        "x-delivery-limit": READERS_DELIVERIES,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": f"{user}.rejected",
+    }
+    for queue, arguments in ((f"{user}.rejected", READERS_QUEUE), (f"{user}.events", READERS_QUEUE | own)):
+        management.ask("PUT", f"/queues/{place}/{queue}", {"durable": True, "arguments": arguments})
+    bind_reader(management, f"/bindings/{place}/e/{EVENTS_EXCHANGE}/q/{user}.events", set(types))
+    management.ask("PUT", f"/users/{user}", {"password": password, "tags": ""})
+    management.ask("PUT", f"/user-limits/{user}/max-connections", {"value": READERS_CONNECTIONS})
+    read = f"^{re.escape(user)}\\.(events|rejected)$"
+    management.ask("PUT", f"/permissions/{place}/{user}", {"configure": "^$", "write": "^$", "read": read})
+
+
+def bind_reader(management: Management, path: str, types: set[str]) -> None:
+    """Let its queue, whose bindings are at ``path``, have the events of these ``types`` and of no others."""
+    bindings = cast("list[dict[str, str]]", management.ask("GET", path))
+    bound = {binding["routing_key"]: binding["properties_key"] for binding in bindings}
+    for type_ in types - set(bound):
+        management.ask("POST", path, {"routing_key": type_})
+    for type_ in set(bound) - types:
+        management.ask("DELETE", f"{path}/{quote(bound[type_], safe='')}")
+
+
+def drop_reader(management: Management, vhost: str, name: str) -> None:
+    """Take away its user, and its queues with what is in them; where they are gone already, nothing happens."""
+    user, place = f"reader-{name}", quote(vhost, safe="")
+    for path in (f"/users/{user}", f"/queues/{place}/{user}.events", f"/queues/{place}/{user}.rejected"):
+        try:
+            management.ask("DELETE", path)
+        except HTTPError as fault:
+            if fault.code != HTTPStatus.NOT_FOUND:
+                raise
+
+
 def main() -> int:
     """Do it; the exit code."""
     try:
         definitions = json.loads((Path(sys.argv[1]) if sys.argv[1:] else DEFINITIONS).read_text(encoding="utf-8"))
         known = passwords([str(rights["user"]) for rights in definitions["permissions"]])
+        readers = outside_readers(definitions)
+        readers_known = readers_passwords(readers)
         url = os.environ.get("RABBITMQ_MANAGEMENT_URL", "http://guest@localhost:15672")
         management = Management(url, secret("RABBITMQ_PASSWORD"))
         management.wait()
         bring(management, definitions, known)
+        vhost = str(definitions["queues"][0]["vhost"])
+        for name, types in readers.items():
+            if types:
+                bring_reader(management, vhost, name, types, readers_known[name])
+            else:
+                drop_reader(management, vhost, name)
     except RightsError as error:
         print(f"rights: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
         return MISUSED
@@ -131,7 +229,7 @@ def main() -> int:
     except (URLError, OSError) as fault:
         print(f"rights: RabbitMQ's management cannot be reached ({fault})", file=sys.stderr)  # noqa: T201 - the same
         return FAILED
-    print(f"rights of {', '.join(known)} are set")  # noqa: T201 - the same
+    print(f"rights of {', '.join([*known, *(f'reader-{name}' for name in readers_known)])} are set")  # noqa: T201 - the same
     return 0
 
 

@@ -1,7 +1,7 @@
 """The documents that others build on, made from the code: event schemas, AsyncAPI, OpenAPI, RabbitMQ's definitions.
 
-And the alert rules in the form that Kubernetes takes. ``make contracts`` writes them; the tests beside this hold that
-they are up to date and that schemas only grow.
+And parts of docs/events.md, and the alert rules in the form that Kubernetes takes. ``make contracts`` writes them; the
+tests beside this hold that they are up to date and that schemas only grow.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ import review_service.consumers
 from binding_service.app import make_app
 from binding_service.settings import Settings
 from contract.broker import definitions
+from contract.bus_document import for_readers
+from contract.events_text import DOCUMENT as EVENTS_TEXT
+from contract.events_text import with_events
 from shared.bus import Bus
 from shared.events import EVENTS
 
@@ -63,7 +66,8 @@ def bus_of(service: str) -> Bus:
 def asyncapi(service: str) -> dict[str, Any]:
     """The AsyncAPI 3.0 document of a service: what it hears, answers and tells."""
     bus = bus_of(service)
-    return AsyncAPI(bus.broker, title=f"{service} service", version="1.0.0").to_specification().to_jsonable()
+    made = AsyncAPI(bus.broker, title=f"{service} service", version="1.0.0").to_specification().to_jsonable()
+    return for_readers(made)
 
 
 def openapi() -> dict[str, Any]:
@@ -76,6 +80,11 @@ def rules() -> str:
     alerts = textwrap.indent(ALERTS.read_text(encoding="utf-8"), "  ")
     head = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: kinbind}\nspec:\n"
     return f"# Made from deploy/observability/alerts.yml by make contracts.\n{head}{alerts}"
+
+
+def events_text() -> str:
+    """docs/events.md with the events that there are."""
+    return with_events(EVENTS_TEXT.read_text(encoding="utf-8"), [asyncapi(service) for service in SUBSCRIBE])
 
 
 def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -102,7 +111,7 @@ def breaks(old: Any, new: Any, place: str = "") -> list[str]:  # noqa: ANN401 - 
     if place.endswith("/required"):
         # A field that is required anew refuses events of the old version; one that is not any more surprises readers.
         return [f"{place} was {old}, is {new}"] if set(old) != set(new) else []
-    if place.endswith(("/description", "/title")):
+    if place.endswith(("/description", "/title", "/summary", "/examples")):
         return []
     return [] if old == new else [f"{place} was {old}, is {new}"]
 
@@ -117,6 +126,7 @@ def main() -> int:
                 return 1
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(as_text(document), encoding="utf-8")
+    EVENTS_TEXT.write_text(events_text(), encoding="utf-8")
     RULES.write_text(rules(), encoding="utf-8")
     return 0
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from shared.events import Event
 
 ID = UUID("5b0a3f0e-7a52-4a2c-9f0b-7d9d5b1f3c11")
+EVENT_ID = UUID("0d9f4c1a-3b7e-4f5d-8a26-c1e0b7f39a55")
+CORRELATION_ID = "7c1de0c9a4b84e6f9a1f6a52d3b0e8f4"
 MOMENT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 PLACE = {"version": 2, "student_id": "student-1", "school_id": "school-1", "class_id": "class-1", "settled_at": MOMENT}
 ENDED = {**PLACE, "application_id": ID, "language": "zh-TW", "for_notify": "k1.AAAA"}

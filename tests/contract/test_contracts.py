@@ -10,7 +10,17 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from contract import samples
-from contract.documents import SCHEMAS, as_text, asyncapi, breaks, documents, event_schema, openapi
+from contract.documents import (
+    EVENTS_TEXT,
+    SCHEMAS,
+    as_text,
+    asyncapi,
+    breaks,
+    documents,
+    event_schema,
+    events_text,
+    openapi,
+)
 from shared.events import EVENTS
 
 if TYPE_CHECKING:
@@ -26,6 +36,10 @@ by_type = pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.TYPE)
 @pytest.mark.parametrize(("path", "document"), DOCUMENTS, ids=[path.name for path, _ in DOCUMENTS])
 def test_the_stored_document_is_what_the_code_says(path: Path, document: dict[str, Any]):
     assert path.read_text(encoding="utf-8") == as_text(document), "run make contracts"
+
+
+def test_the_text_about_events_is_what_the_documents_say():
+    assert EVENTS_TEXT.read_text(encoding="utf-8") == events_text(), "run make contracts"
 
 
 @by_type

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from support.databases import WORKER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from local_stack.servers import Servers
 
@@ -58,6 +58,42 @@ def bring(
         text=True,
         env=dict(os.environ) | variables | changes,
     )
+
+
+def reader_name(name: str = "warehouse") -> str:
+    """An outside reader's, apart from those of other workers for the same reason."""
+    return f"{WORKER}-{name}"
+
+
+def for_readers(readers: Mapping[str, Sequence[str]], password: str = "a password") -> dict[str, str]:  # noqa: S107
+    """The variables by which rights.py makes these readers, each of which hears events of these types."""
+    named = {reader_name(name): types for name, types in readers.items()}
+    passwords = {f"READER_{name}_RABBITMQ_PASSWORD".upper().replace("-", "_"): password for name in named}
+    return {"OUTSIDE_READERS": json.dumps(named)} | passwords
+
+
+def enough_for_readers(broker_url: str) -> dict[str, list[dict[str, Any]]]:
+    """The exchange of events, two queues of a service, and no service's user."""
+    definitions = definitions_for(broker_url)
+    queues = {"review.binding.approved.v1", "review.binding.revoked.v1"}
+    return {
+        "exchanges": [each for each in definitions["exchanges"] if each["name"] == "kinbind.events"],
+        "queues": [each for each in definitions["queues"] if each["name"] in queues],
+        "bindings": [
+            each
+            for each in definitions["bindings"]
+            if each["source"] == "kinbind.events" and each["destination"] in queues
+        ],
+        "permissions": [],
+        "topic_permissions": [],
+    }
+
+
+def reader_url(broker_url: str, name: str = "warehouse", password: str = "a%20password") -> str:  # noqa: S107 - as above
+    """The address for an outside reader."""
+    address = urlsplit(broker_url)
+    place = address.netloc.rpartition("@")[2]
+    return urlunsplit(address._replace(netloc=f"reader-{reader_name(name)}:{password}@{place}"))
 
 
 def url_of(broker_url: str, user: str, password: str = "a%20password") -> str:  # noqa: S107 - as above

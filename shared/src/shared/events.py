@@ -21,6 +21,15 @@ from shared.sealing import SealingKeys
 Sealed = Annotated[str, Field(description="<key id>.<base64url of nonce and AES-256-GCM ciphertext>")]
 Language = Literal["zh-TW", "en", "vi", "id"]
 Channel = Literal["email", "sms"]
+ToldIn = Annotated[Language, Field(description="The language of what is written to the person.")]
+ApplicationId = Annotated[UUID, Field(description="The application; it may name several children.")]
+ApplicationNumber = Annotated[str, Field(description="The application number that the parent sees.")]
+StudentId = Annotated[str, Field(description="The child's id in the roster, OneRoster's sourcedId.")]
+SchoolId = Annotated[str, Field(description="The school's id in the roster, OneRoster's sourcedId.")]
+ClassId = Annotated[str, Field(description="The homeroom class's id in the roster, OneRoster's sourcedId.")]
+InRoster = Annotated[bool, Field(description="False: the roster no longer has it.")]
+Version = Annotated[int, Field(description="Grows with each change of the binding; the highest one is the truth.")]
+Revision = Annotated[int, Field(description="Grows with each import; the highest one is the truth.")]
 
 MAX_EVENT_BYTES = 256 * 1024
 
@@ -36,16 +45,16 @@ class Event(Model):
 
     TYPE: ClassVar[str]
 
-    specversion: Literal["1.0"] = "1.0"
-    id: UUID = Field(default_factory=uuid4)
+    specversion: Literal["1.0"] = Field(default="1.0", description="Of CloudEvents.")
+    id: UUID = Field(default_factory=uuid4, description="The event's own, the same in every delivery of it.")
     source: str = Field(description="The service that says so: /otp, /binding or /review.")
-    type: str
-    time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    type: str = Field(description="What happened, with the version at its end; the routing key too.")
+    time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC), description="When it was recorded.")
     subject: str = Field(description="The id of what the event is about.")
     correlationid: str = Field(
         default_factory=correlation_id, description="One id from the first request to the last mail."
     )
-    datacontenttype: Literal["application/json"] = "application/json"
+    datacontenttype: Literal["application/json"] = Field(default="application/json", description="Of data.")
 
     @classmethod
     def of(cls, source: str, subject: object, **data: Any) -> Self:  # noqa: ANN401 - checked by the model
@@ -76,9 +85,9 @@ class CodeToSend(Model):
 class CodeIssuedData(Model):
     """A one-time code exists and has to reach its contact before it expires."""
 
-    channel: Channel
-    language: Language
-    expires_at: AwareDatetime
+    channel: Channel = Field(description="How the code is sent.")
+    language: ToldIn
+    expires_at: AwareDatetime = Field(description="When the code ends.")
     for_notify: Sealed = ""
 
 
@@ -158,8 +167,8 @@ class ApplicationToAcknowledge(Model):
 class ApplicationSubmittedData(Model):
     """A parent has sent an application, with one or more bindings in it."""
 
-    number: str = Field(description="The application number that the parent sees.")
-    language: Language
+    number: ApplicationNumber
+    language: ToldIn
     for_notify: Sealed = ""
 
 
@@ -234,15 +243,15 @@ class BindingSubmittedData(Model):
     A decision that was taken on an earlier version has not been applied, and waits to be taken anew.
     """
 
-    version: int = Field(description="Grows with each change of the binding; the highest one is the truth.")
-    application_id: UUID
-    application_number: str
-    student_id: str
-    school_id: str
-    class_id: str
-    relation: Relation
-    submitted_at: AwareDatetime
-    statement_version: str
+    version: Version
+    application_id: ApplicationId
+    application_number: ApplicationNumber
+    student_id: StudentId
+    school_id: SchoolId
+    class_id: ClassId
+    relation: Relation = Field(description="What the parent is to the child.")
+    submitted_at: AwareDatetime = Field(description="When the application was sent.")
+    statement_version: str = Field(description="The version of the data statement that the parent agreed to.")
     on_paper: bool = Field(default=False, description="It came on paper; the school's administrator entered it.")
     paper_entry_id: UUID | None = Field(default=None, description="The entry that it was made from.")
     document_hash: str = Field(default="", description="SHA-256 of what was signed, in hex: the QR code's on the form.")
@@ -271,10 +280,13 @@ class BindingStandingData(Model):
     ClassRosterUpdated says. A version of the service before this told neither place nor days.
     """
 
-    version: int
-    student_id: str = Field(default="", description="Another one where the roster knows the child by a new id.")
-    school_id: str = ""
-    class_id: str = ""
+    version: Version
+    student_id: str = Field(
+        default="",
+        description="The child's id in the roster, OneRoster's sourcedId; a new one where the roster has changed it.",
+    )
+    school_id: SchoolId = ""
+    class_id: ClassId = ""
     settled_at: AwareDatetime | None = Field(
         default=None, description="When it was approved, refused, withdrawn or revoked; null: at the event's time."
     )
@@ -287,8 +299,8 @@ class BindingStandingData(Model):
 class BindingEndedData(BindingStandingData):
     """A binding has left the state in which it waited."""
 
-    application_id: UUID
-    language: Language
+    application_id: ApplicationId
+    language: ToldIn
     is_replay: bool = Field(default=False, description="Told again, to whom it is no news: nobody is written to.")
     for_notify: Sealed = ""
 
@@ -375,7 +387,7 @@ class AccountToAnnounce(Addressee):
 class AccountOpenedData(Model):
     """A parent's account was opened by the first approval."""
 
-    language: Language
+    language: ToldIn
     first_password_until: AwareDatetime = Field(
         description="Until then the last six characters of the ID number sign in."
     )
@@ -421,8 +433,8 @@ class AccountActivityNotedData(Model):
     """
 
     notice_id: UUID = Field(description="One mail for each.")
-    kind: AccountActivity
-    language: Language
+    kind: AccountActivity = Field(description="What happened.")
+    language: ToldIn
     not_me_until: AwareDatetime | None = Field(default=None, description='Until then "this was not me" works.')
     for_notify: Sealed = ""
 
@@ -443,11 +455,11 @@ Level = Literal["elementary", "junior_high", "senior_high", "vocational_high"]
 class SchoolUpdatedData(Model):
     """A school as the roster has it now."""
 
-    revision: int = Field(description="Grows with each import; the highest one is the truth.")
-    code: str
-    name: str
-    level: Level
-    active: bool
+    revision: Revision
+    code: str = Field(description="The Ministry of Education's code of the school.")
+    name: str = Field(description="The school's name.")
+    level: Level = Field(description="Which kind of school it is.")
+    active: InRoster
 
 
 class SchoolUpdated(Event):
@@ -461,11 +473,11 @@ class SchoolUpdated(Event):
 class ClassUpdatedData(Model):
     """A homeroom class as the roster has it now."""
 
-    revision: int
-    school_id: str
-    name: str
+    revision: Revision
+    school_id: SchoolId
+    name: str = Field(description="The class's name.")
     teacher_ids: list[str] = Field(description="Its homeroom teachers.")
-    active: bool
+    active: InRoster
 
 
 class ClassUpdated(Event):
@@ -492,8 +504,8 @@ class StudentsForReview(Model):
 class ClassRosterUpdatedData(Model):
     """The students of a homeroom class as the roster has them now: all of them, so that who is missing has left it."""
 
-    revision: int
-    school_id: str
+    revision: Revision
+    school_id: SchoolId
     for_review: Sealed = ""
 
 
@@ -515,10 +527,10 @@ class TeacherForReview(Model):
 class TeacherUpdatedData(Model):
     """A teacher or school administrator as the roster has them now."""
 
-    revision: int
-    school_id: str
-    role: Literal["teacher", "administrator"]
-    active: bool
+    revision: Revision
+    school_id: SchoolId
+    role: Literal["teacher", "administrator"] = Field(description="What they are at this school.")
+    active: InRoster
     for_review: Sealed = ""
 
 
@@ -542,7 +554,7 @@ class DecisionReason(Model):
 class DecisionMadeData(Model):
     """A teacher decided. Binding applies it, or, where the parent withdrew first, does not."""
 
-    outcome: Literal["approve", "refuse"]
+    outcome: Literal["approve", "refuse"] = Field(description="The teacher's decision.")
     decided_by: str = Field(description="The teacher's id in the roster.")
     version: int | None = Field(
         default=None, description="Of the BindingSubmitted that was decided on; a decision on an earlier one is void."
@@ -590,8 +602,8 @@ class PaperApplicationEnteredData(Model):
     It answers with BindingSubmitted, or with PaperApplicationRejected that says what is wrong.
     """
 
-    school_id: str
-    student_id: str
+    school_id: SchoolId
+    student_id: StudentId
     entered_by: str = Field(description="The administrator's id in the roster.")
     language: Language = Field(description="In which the parent is written to.")
     statement_version: str = Field(description="The version of the data statement on the paper.")
@@ -629,9 +641,9 @@ class ReviewReminderDueData(Model):
     has waited longer still, to the school's administrator.
     """
 
-    kind: Literal["digest", "reminder", "escalation"]
+    kind: Literal["digest", "reminder", "escalation"] = Field(description="Which of the three it is.")
     day: date = Field(description="In Taipei. One of each kind a reviewer and day.")
-    language: Language
+    language: ToldIn
     waiting: int = Field(ge=1, description="Applications, and objections.")
     oldest_days: int = Field(
         ge=0,
@@ -665,7 +677,7 @@ class GuardianBoundData(Model):
     """Somebody was bound to a child that had a guardian already, who is told."""
 
     binding_id: UUID = Field(description="The new guardian's.")
-    language: Language
+    language: ToldIn
     for_notify: Sealed = ""
 
 
@@ -687,8 +699,8 @@ class GuardianObjectedData(Model):
     """A bound guardian asks the school to look at another one of the same child."""
 
     binding_id: UUID = Field(description="Of the guardian who is objected to.")
-    objector_binding_id: UUID
-    submitted_at: AwareDatetime
+    objector_binding_id: UUID = Field(description="Of the guardian who objects.")
+    submitted_at: AwareDatetime = Field(description="When the objection was sent.")
     for_review: Sealed = ""
 
 
@@ -735,8 +747,8 @@ class ObjectionClosedData(Model):
     """
 
     binding_id: UUID = Field(description="Of the guardian who was objected to.")
-    outcome: Literal["answered", "unbound", "withdrawn"]
-    language: Language
+    outcome: Literal["answered", "unbound", "withdrawn"] = Field(description="How it ended.")
+    language: ToldIn
     for_notify: Sealed = ""
 
 
@@ -758,8 +770,8 @@ class AccountHolder(Model):
 class AccountDeletionAskedData(Model):
     """A parent asked for the account to be deleted; until then it can be taken back."""
 
-    language: Language
-    due_at: AwareDatetime
+    language: ToldIn
+    due_at: AwareDatetime = Field(description="When the account is deleted.")
     for_notify: Sealed = ""
 
 
@@ -784,10 +796,10 @@ class PersonForgottenData(Model):
     Ids, states and times stay. ``for_notify`` is the last letter; empty where nobody is written to.
     """
 
-    bindings: list[ForgottenBinding]
-    application_ids: list[UUID]
-    objection_ids: list[UUID] = []
-    language: Language
+    bindings: list[ForgottenBinding] = Field(description="Every binding of this parent, each with its id and version.")
+    application_ids: list[UUID] = Field(description="Every application of this parent.")
+    objection_ids: list[UUID] = Field(default=[], description="Every objection of this parent.")
+    language: ToldIn
     for_notify: Sealed = ""
 
 

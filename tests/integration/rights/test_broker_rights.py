@@ -15,7 +15,7 @@ from contract.documents import SUBSCRIBE, bus_of
 from shared.bus import DIRECT_EXCHANGE, EVENTS_EXCHANGE, RETRY_DELAYS_SECONDS, event_queue, retry_exchange
 from shared.events import EVENTS, HEARD_BY
 from shared.requests import ISSUE_CODE, REDEEM_CODE
-from support.rights import bring, definitions_for, url_of
+from support.rights import bring, definitions_for, for_readers, reader_name, reader_url, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -29,6 +29,9 @@ REQUESTS = {ISSUE_CODE, REDEEM_CODE}
 QUEUES = {queue.name for service in SUBSCRIBE for queue in bus_of(service).topology().queues}
 EXCHANGES = {exchange.name for service in SUBSCRIBE for exchange in bus_of(service).topology().exchanges}
 REPLIES = "binding.replies.0123456789abcdef"
+#: What the outside reader hears.
+READ = "kinbind.binding.approved.v1"
+READERS = {f"reader-{reader_name()}.events", f"reader-{reader_name()}.rejected"}
 
 by_service = pytest.mark.parametrize("service", SERVICES)
 
@@ -65,9 +68,11 @@ def ready_url(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Ite
     vhost = f"test-{uuid4().hex[:12]}"
     servers.rabbitmq.make_vhost(vhost)
     url = servers.rabbitmq.of_vhost(vhost)
-    done = bring(servers, definitions_for(url), tmp_path_factory.mktemp("rights"))
+    reader = for_readers({"warehouse": [READ]})
+    done = bring(servers, definitions_for(url), tmp_path_factory.mktemp("rights"), **reader)
     assert done.returncode == 0, done.stderr
     yield url
+    servers.rabbitmq.manage("DELETE", f"/api/users/reader-{reader_name()}")
     servers.rabbitmq.drop_vhost(vhost)
 
 
@@ -75,6 +80,13 @@ def ready_url(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Ite
 async def user(service: str, ready_url: str) -> AsyncIterator[User]:
     """The user of ``service`` there."""
     async with await aio_pika.connect(url_of(ready_url, service)) as connection:
+        yield User(connection)
+
+
+@pytest.fixture
+async def reader(ready_url: str) -> AsyncIterator[User]:
+    """The user of an outside reader there."""
+    async with await aio_pika.connect(reader_url(ready_url)) as connection:
         yield User(connection)
 
 
@@ -216,6 +228,33 @@ async def test_the_operator_moves_dead_letters_and_nothing_else(user: User) -> N
         assert await user.refused([EVENTS[0].TYPE], publishing(exchange)) == {EVENTS[0].TYPE}
     assert await user.refused(QUEUES, lambda channel, name: channel.queue_delete(name)) == QUEUES
     assert await user.refused({*QUEUES, "x"}, lambda channel, name: channel.declare_queue(name)) == {*QUEUES, "x"}
+
+
+async def test_an_outside_reader_reads_its_own_two_queues_and_no_others(reader: User) -> None:
+    assert await reader.refused(QUEUES | READERS, reading) == QUEUES
+    assert await reader.refused(READERS, consuming) == set()
+    assert await reader.refused(QUEUES | READERS, lambda channel, name: _queue(channel, name, "purge")) == QUEUES
+
+
+async def test_an_outside_reader_says_nothing(reader: User) -> None:
+    for exchange in EXCHANGES:
+        assert await reader.is_refused(lambda channel, exchange=exchange: publishing(exchange)(channel, READ)), exchange
+    assert await reader.refused(QUEUES | READERS, publishing("")) == QUEUES | READERS
+
+
+async def test_an_outside_reader_neither_makes_nor_binds_nor_takes_away_anything(reader: User) -> None:
+    new = {"anything", "amq.gen-anything", f"reader-{reader_name()}.more"}
+    some = {*sorted(QUEUES)[::20], *READERS, *new}
+    for names, act in (
+        (some, lambda channel, name: channel.declare_queue(name, exclusive=True)),
+        (some, lambda channel, name: channel.queue_delete(name)),
+        (EXCHANGES | new, lambda channel, name: channel.declare_exchange(name)),
+        (EXCHANGES, lambda channel, name: channel.exchange_delete(name)),
+        (READERS, lambda channel, name: _bind(channel, name, "kinbind.otp.code-issued.v1")),
+        (READERS, lambda channel, name: _bind(channel, name, READ)),
+        (READERS, lambda channel, name: _unbind(channel, name, READ)),
+    ):
+        assert await reader.refused(names, act) == names
 
 
 async def _forget(_: object) -> None:
