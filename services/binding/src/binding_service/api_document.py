@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 PROBLEM_TYPE = "application/problem+json"
 SAFE_METHODS = {"GET", "HEAD"}
+#: The parameters by which a list is read part by part.
+PARTS = {"cursor", "offset"}
 #: What tells in Retry-After when it may be asked again.
 WAITING = (TooSoonError, LimitedError, ServiceAwayError, ImportRunsError, RequestInProgressError)
 SECURITY_SCHEMES = {
@@ -138,10 +140,8 @@ def _refused_by_its_making(
     if operator_of in calls:
         yield from (BadOperatorTokenError, PushDisabledError)
     if method not in SAFE_METHODS:
-        yield OtherOriginError
-    if "requestBody" in operation:
-        yield TooLargeError
-    if "requestBody" in operation or "parameters" in operation:
+        yield from (OtherOriginError, TooLargeError)
+    if "requestBody" in operation or {each["name"] for each in operation.get("parameters", [])} - {IF_NONE_MATCH}:
         yield MalformedError
 
 
