@@ -86,7 +86,10 @@ def _catalogue() -> Iterator[str]:
     for code, error in sorted(errors_by_code().items()):
         meaning = " ".join((error.__doc__ or "").split()).replace("``", "`")
         yield f"| `{code}` | {error.status}{', `Retry-After`' if issubclass(error, WAITING) else ''} | {meaning} |"
-    yield from ("", "At a field there may be one of these too: " + ", ".join(f"`{code}`" for code in field_codes()) + ".")
+    yield from (
+        "",
+        "At a field there may be one of these too: " + ", ".join(f"`{code}`" for code in field_codes()) + ".",
+    )
     yield ""
 
 

@@ -90,7 +90,12 @@ def test_every_operation_lists_the_problems_that_it_can_answer(name: str) -> Non
 
 
 def test_every_problem_is_listed_somewhere() -> None:
-    listed = {code for operation in OPERATIONS.values() for _, _, content in contents(operation) for code in content.get("examples", {})}
+    listed = {
+        code
+        for operation in OPERATIONS.values()
+        for _, _, content in contents(operation)
+        for code in content.get("examples", {})
+    }
     assert errors_by_code().keys() <= listed
 
 

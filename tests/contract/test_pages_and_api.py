@@ -65,9 +65,15 @@ TABLE: dict[str, list[str] | str] = {
     "GET /account/contacts/phone": ["GET /account/contacts"],
     "POST /account/contacts/phone": ["POST /account/contacts/{field}"],
     "GET /account/contacts/email/code": ["GET /account/contacts/{field}"],
-    "POST /account/contacts/email/code": ["POST /account/contacts/{field}/proof", "POST /account/contacts/{field}/codes"],
+    "POST /account/contacts/email/code": [
+        "POST /account/contacts/{field}/proof",
+        "POST /account/contacts/{field}/codes",
+    ],
     "GET /account/contacts/phone/code": ["GET /account/contacts/{field}"],
-    "POST /account/contacts/phone/code": ["POST /account/contacts/{field}/proof", "POST /account/contacts/{field}/codes"],
+    "POST /account/contacts/phone/code": [
+        "POST /account/contacts/{field}/proof",
+        "POST /account/contacts/{field}/codes",
+    ],
     "GET /account/not-me": ["POST /account/not-me/notice"],
     "POST /account/not-me": ["POST /account/not-me"],
     "GET /.well-known/change-password": "tells password managers of a page",

@@ -101,9 +101,7 @@ async def test_a_sign_in_whose_answer_was_lost_is_the_same_session(town: Town) -
     by_code = await town.open_account(CONTACT)
     await town.do("PUT", "/account/password", by_code, password=PASSWORD)
     key = str(uuid4())
-    tried = [
-        await town.call("POST", "/account/sessions", key=key, login=CONTACT, password=PASSWORD) for _ in range(2)
-    ]
+    tried = [await town.call("POST", "/account/sessions", key=key, login=CONTACT, password=PASSWORD) for _ in range(2)]
     assert tried[0].status_code == 201
     assert tried[0].json() == tried[1].json()
     assert (await town.call("GET", "/bindings", tried[0].json()["token"])).status_code == 200
