@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,7 +15,7 @@ from jsonschema import Draft202012Validator
 from binding_service import api
 from binding_service.api_document import errors_by_code
 from binding_service.api_parts import Deprecated
-from contract.documents import API_TEXT, with_catalogue, openapi
+from contract.documents import API_TEXT, openapi, with_catalogue
 from contract.openapi_growth import breaks
 from support import released
 

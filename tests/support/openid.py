@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -12,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import playwright
-
-from local_stack import packages
 from local_stack.processes import free_port, wait_until
-from local_stack.servers import StackError
+from support.npm import NoNodeError, node_with_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +21,7 @@ SOURCE = Path(__file__).parent / "oidc"
 FILES = ("package.json", "package-lock.json", "provider.js")
 #: Where the packages are kept from one run to the next.
 FOLDER = Path(__file__).resolve().parents[2] / ".run" / "oidc"
-INSTALL_SECONDS = 300
 START_SECONDS = 30
-OLDEST_NODE = 20
-
-
-class NoNodeError(Exception):
-    """There is no Node.js that runs the provider, and none can be had; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +49,7 @@ class OpenIdProvider:
 @contextmanager
 def running_provider(clients: list[dict[str, Any]], accounts: dict[str, dict[str, Any]]) -> Iterator[OpenIdProvider]:
     """The provider until the block ends. ``accounts`` are claims by login. Raises NoNodeError."""
-    node = _node_with_packages()
+    node = node_with_packages(SOURCE, FOLDER, FILES)
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
     settings = {"port": port, "issuer": issuer, "clients": clients, "accounts": accounts}
@@ -90,59 +80,3 @@ def _answers(issuer: str, process: subprocess.Popen[str]) -> bool:
         urllib.request.urlopen(f"{issuer}/.well-known/openid-configuration", timeout=5).close()  # noqa: S310 - the same
         return True
     return False
-
-
-def _node_with_packages() -> str:
-    """Node.js, with what package-lock.json names beside the program."""
-    node = _find_node()
-    lock = (SOURCE / "package-lock.json").read_text(encoding="utf-8")
-    installed = FOLDER / "installed-lock.json"
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copy(SOURCE / name, FOLDER / name)
-    if not installed.exists() or installed.read_text(encoding="utf-8") != lock:
-        _install(_find_npm())
-        installed.write_text(lock, encoding="utf-8")
-    return node
-
-
-def _find_node() -> str:
-    """A Node.js that is new enough: the machine's, else the one that Playwright brings along."""
-    for node in (shutil.which("node"), str(Path(playwright.__file__).parent / "driver" / "node")):
-        if node is not None and _version(node) >= OLDEST_NODE:
-            return node
-    msg = f"the OpenID provider needs Node.js {OLDEST_NODE} or newer"
-    raise NoNodeError(msg)
-
-
-def _version(node: str) -> int:
-    with suppress(OSError):
-        said = subprocess.run([node, "--version"], check=False, capture_output=True, text=True).stdout  # noqa: S603
-        return int(said.strip().lstrip("v").partition(".")[0] or 0)
-    return 0
-
-
-def _find_npm() -> str:
-    """npm; its Debian package is installed where there is none. It runs on an older Node.js too."""
-    if shutil.which("npm") is None and packages.may_install():
-        with suppress(StackError):
-            packages.install("npm")
-    npm = shutil.which("npm")
-    if npm is None:
-        msg = "no npm: none is installed, and its package could not be"
-        raise NoNodeError(msg)
-    return npm
-
-
-def _install(npm: str) -> None:
-    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    try:
-        done = subprocess.run(  # noqa: S603 - found above
-            command, cwd=FOLDER, check=False, capture_output=True, text=True, timeout=INSTALL_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        msg = "npm took too long to fetch the OpenID provider"
-        raise NoNodeError(msg) from None
-    if done.returncode:
-        msg = f"npm could not fetch the OpenID provider: {(done.stderr.strip().splitlines() or [''])[-1]}"
-        raise NoNodeError(msg)

@@ -48,7 +48,7 @@ def may_read(answer: httpx.Response, origin: str = FRONT) -> bool:
     return (
         headers.get("access-control-allow-origin") == origin
         and headers["access-control-allow-credentials"] == "true"
-        and READABLE <= {each.strip().lower() for each in headers["access-control-expose-headers"].split(",")}
+        and {each.strip().lower() for each in headers["access-control-expose-headers"].split(",")} >= READABLE
     )
 
 

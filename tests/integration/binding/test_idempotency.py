@@ -5,15 +5,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import httpx
-import pytest
-
 from binding_service import idempotency
 from integration.binding.test_my_data import purged
 from shared.events import CodeIssued
 from support.town import CHEN, LI, PARENT_ID, WANG, make_student_form
 
 if TYPE_CHECKING:
+    import httpx
+    import pytest
+
     from support.databases import Clock, Databases
     from support.town import Town
 
