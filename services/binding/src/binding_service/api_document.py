@@ -186,8 +186,7 @@ def _raised(error: type[BindingError]) -> BindingError:
         CodeRejectedError: lambda: CodeRejectedError(field="code", tries_left=4),
         StudentKnownError: lambda: StudentKnownError(field="national_id", name="林小美"),
     }
-    waits = {"retry_after": 60} if issubclass(error, WAITING) else {}
-    return made.get(error, lambda: error(**waits))()
+    return made.get(error, lambda: error(retry_after=60) if issubclass(error, WAITING) else error())()
 
 
 def _give_example(media: dict[str, Any]) -> None:
