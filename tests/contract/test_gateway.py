@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from binding_service import api
 from binding_service.api_document import errors_by_code
-from binding_service.api_parts import Deprecated
+from binding_service.api_parts import deprecated
 from contract.documents import API_TEXT, openapi, with_catalogue
 from contract.openapi_growth import breaks
 from support import released
@@ -218,13 +218,13 @@ def test_additions_break_nobody() -> None:
 
 def test_what_is_deprecated_says_so_in_its_headers_and_the_other_way_round() -> None:
     for route in api.routes():
-        warns = any(isinstance(each.dependency, Deprecated) for each in route.dependencies)
+        warns = any(each.dependency.__name__ == "warn_of_its_end" for each in route.dependencies)
         assert warns == bool(route.deprecated), route.path
 
 
 async def test_a_deprecated_operation_tells_since_when_until_when_and_where_to_read_on() -> None:
     router, app = APIRouter(), FastAPI()
-    warning = Deprecated(date(2027, 1, 1), date(2028, 1, 1), "https://front.example/api")
+    warning = deprecated(date(2027, 1, 1), date(2028, 1, 1), "https://front.example/api")
 
     @router.get("/former", deprecated=True, dependencies=[Depends(warning)])
     async def former() -> str:

@@ -34,17 +34,17 @@ MARK = "@@ end of block "
 LONGEST_SECONDS = 180
 
 
-def approve_what_comes(stack: Stack) -> None:
-    """The homeroom teacher of the first child approves the one application that there is, once it was sent."""
-    student = stack.roster.students[0]
+def approve_what_comes(stack: Stack, program: subprocess.Popen[str]) -> None:
+    """The homeroom teacher of the first child approves the one application that there is, once the program sent it."""
     sent: list[str] = []
 
     def is_sent() -> bool:
         sent[:] = [str(stack.sql("SELECT coalesce(min(id::text), '') FROM binding.bindings"))]
-        return sent != [""]
+        return sent != [""] or program.poll() is not None
 
     wait_until(is_sent, within=LONGEST_SECONDS, what="the application")
-    decide(stack, sent[0], student, "approved")
+    if sent != [""]:
+        decide(stack, sent[0], stack.roster.students[0], "approved")
 
 
 def said_by(command: list[str], said_to: str, stack: Stack, **environment: str) -> str:
@@ -62,7 +62,7 @@ def said_by(command: list[str], said_to: str, stack: Stack, **environment: str) 
         program.stdin.close()
         program.stdin = None
         try:
-            approve_what_comes(stack)
+            approve_what_comes(stack, program)
             said, _ = program.communicate(timeout=LONGEST_SECONDS)
         finally:
             program.kill()

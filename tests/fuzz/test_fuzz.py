@@ -31,24 +31,19 @@ EXAMPLES = int(os.environ.get("KINBIND_FUZZ_EXAMPLES", "8"))
 LONGEST_SECONDS = 60 + 30 * EXAMPLES
 MANY = 1_000_000
 #: Else everything would be behind 429.
-OTP = {"resend_seconds": 0, "contact_per_hour": MANY, "contact_per_day": MANY, "address_per_hour": MANY}
-BINDING = dict.fromkeys(
-    (
-        "match_per_login_hour",
-        "match_per_contact_day",
-        "match_per_address_hour",
-        "match_per_student_day",
-        "parent_per_login_hour",
-        "parent_per_contact_day",
-        "parent_per_address_hour",
-        "paper_forms_per_contact_hour",
-        "sign_in_per_browser_hour",
-        "sign_in_per_login_hour",
-        "sign_in_per_address_hour",
-        "objections_per_account_day",
-    ),
-    MANY,
-)
+OTP = {
+    "resend_seconds": 0,
+    "contact_per_hour": MANY,
+    "contact_per_day": MANY,
+    "address_per_hour": MANY,
+    "address_per_day": MANY,
+}
+LIMITS = """
+match_per_login_hour match_per_contact_day match_per_address_hour match_per_student_day parent_per_login_hour
+parent_per_contact_day parent_per_address_hour paper_forms_per_contact_hour sign_in_per_browser_hour
+sign_in_per_login_hour sign_in_per_address_hour objections_per_account_day
+"""
+BINDING = dict.fromkeys(LIMITS.split(), MANY)
 #: What a right request must bring is more than JSON Schema can say: check digits, a code that came by mail.
 EXCLUDED_CHECKS = "positive_data_acceptance"
 #: It ends the session that all others need; without a session it is tried too.

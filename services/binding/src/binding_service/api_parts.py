@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from typing import Annotated, Any, Literal
@@ -53,23 +53,19 @@ def refuses(*errors: type[BindingError]) -> dict[str, Any]:
     return {REFUSES: [error.code for error in errors]}
 
 
-@dataclass(frozen=True)
-class Deprecated:
+def deprecated(since: date, until: date, read: str) -> Callable[[Response], None]:
     """The dependency of an operation marked ``deprecated``: since when, until when, and where to read what to use.
 
     Deprecation is RFC 9745's header, Sunset RFC 8594's; both days begin at midnight UTC.
     """
+    begins, ends = (datetime.combine(day, time(), UTC) for day in (since, until))
 
-    since: date
-    until: date
-    read: str
+    def warn_of_its_end(response: Response) -> None:
+        response.headers["deprecation"] = f"@{int(begins.timestamp())}"
+        response.headers["sunset"] = format_datetime(ends, usegmt=True)
+        response.headers.append("link", f'<{read}>; rel="deprecation"')
 
-    def __call__(self, response: Response) -> None:
-        """FastAPI's place for this."""
-        since, until = (datetime.combine(day, time(), UTC) for day in (self.since, self.until))
-        response.headers["deprecation"] = f"@{int(since.timestamp())}"
-        response.headers["sunset"] = format_datetime(until, usegmt=True)
-        response.headers.append("link", f'<{self.read}>; rel="deprecation"')
+    return warn_of_its_end
 
 
 class Body(BaseModel):
