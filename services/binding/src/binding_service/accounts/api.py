@@ -133,6 +133,7 @@ async def sign_in(request: Request, response: Response, binding: Parts, body: Si
 
 @router.get("/account/sessions", summary="Where the account is signed in")
 async def list_sessions(binding: Parts, session: SignedIn) -> list[Place]:
+    """Whole: each of them ends after some hours."""
     return [Place(**asdict(place)) for place in await sessions.places(binding, session)]
 
 

@@ -95,6 +95,7 @@ class DeletionState(BaseModel):
 
 @router.get("/account/children", summary="The account's children", dependencies=[TAGGED])
 async def children(binding: Parts, session: SignedIn) -> list[Child]:
+    """Whole: one person's children are few."""
     return [
         Child(
             name=child.name,
@@ -115,6 +116,7 @@ async def children(binding: Parts, session: SignedIn) -> list[Child]:
     dependencies=[TAGGED],
 )
 async def family(binding: Parts, session: SignedIn) -> list[FamilyChild]:
+    """Whole: one person's children are few."""
     return [_child(child) for child in await families.my_children(binding, session)]
 
 
