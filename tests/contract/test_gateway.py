@@ -30,7 +30,7 @@ OPERATIONS = {
 }
 by_operation = pytest.mark.parametrize("name", OPERATIONS)
 #: These POSTs create nothing: they are one because what they take must not stand in an address.
-QUESTIONS = {"POST /id-numbers/check", "POST /documents/check", "POST /account/data", "POST /account/not-me/notice"}
+QUESTIONS = {"POST /id-numbers/check", "POST /document-checks", "POST /account/data", "POST /account/not-me/notice"}
 #: Of these contents no example can be written down.
 BINARY = {"application/pdf", "application/zip"}
 
@@ -115,7 +115,7 @@ def test_who_may_ask_is_said() -> None:
         "POST /account/not-me/notice",
         "GET /statement",
         "GET /documents/{document_hash}",
-        "POST /documents/check",
+        "POST /document-checks",
     }
     assert all(set(way) <= schemes.keys() for each in OPERATIONS.values() for way in each.get("security", []))
 

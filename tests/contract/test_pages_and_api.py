@@ -49,7 +49,7 @@ TABLE: dict[str, list[str] | str] = {
     "GET /bindings/clear": ["GET /bindings"],
     "POST /bindings/clear": ["DELETE /bindings"],
     "GET /verify": ["GET /documents/{document_hash}"],
-    "POST /verify": ["GET /documents/{document_hash}", "POST /documents/check"],
+    "POST /verify": ["GET /documents/{document_hash}", "POST /document-checks"],
     "GET /account/sign-in": "asks nothing of the service: a form",
     "POST /account/sign-in": ["POST /account/sessions"],
     "GET /account/forgot": "asks nothing of the service: a form",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = int(os.environ.get("KINBIND_FUZZ_EXAMPLES", "8"))
 LONGEST_SECONDS = 60 + 30 * EXAMPLES
+TESTS = Path(__file__).resolve().parents[1]
 MANY = 1_000_000
 #: Else everything would be behind 429.
 OTP = {
@@ -79,6 +80,7 @@ async def fuzz(town: Town, folder: Path, *arguments: str) -> tuple[int, str]:
         stdout=PIPE,
         stderr=STDOUT,
         cwd=folder,
+        env=os.environ | {"SCHEMATHESIS_HOOKS": "fuzz.hooks", "PYTHONPATH": str(TESTS)},
     )
     try:
         async with asyncio.timeout(LONGEST_SECONDS):

@@ -94,7 +94,7 @@ async def printing_town(open_town: Callable[..., Awaitable[Town]], font_folders:
 
 async def send_file(town: Town, content: bytes, media_type: str = "application/pdf") -> httpx.Response:
     async with httpx.AsyncClient(base_url=town.url, verify=TLS) as client:
-        return await client.post("/api/v1/documents/check", content=content, headers={"content-type": media_type})
+        return await client.post("/api/v1/document-checks", content=content, headers={"content-type": media_type})
 
 
 async def test_a_paper_form_is_genuine_by_its_file_and_one_that_was_changed_is_not(printing_town: Town) -> None:

@@ -218,6 +218,12 @@ async def test_a_problem_can_be_read_wherever_it_was_made(town: Town, monkeypatc
         assert ("retry-after" in answer.headers) == (status in {429, 503})
 
 
+async def test_a_method_that_an_address_does_not_know_is_refused_with_those_that_it_does(town: Town) -> None:
+    for path, known in (("/draft", "DELETE, GET"), ("/codes", "POST"), ("/bindings", "DELETE, GET")):
+        answer = await town.call("PATCH", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, known)
+
+
 async def test_progress_is_read_as_it_happens_with_the_cookie_from_elsewhere(town: Town) -> None:
     async with front_end(town) as client:
         await log_in(town, client)

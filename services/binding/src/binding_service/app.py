@@ -46,6 +46,7 @@ from shared.service import ON_STOP, running
 from shared.wakes import Wakes
 from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
+from shared.web.routes import allowed_methods
 from shared.web.watching import Watching
 
 if TYPE_CHECKING:
@@ -182,7 +183,11 @@ def _add_error_answers(app: FastAPI) -> None:
             return answer(request, NotFoundError())
         # FastAPI's 400 is a body that is no UTF-8: as wrong as any other that can't be read.
         status = None if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code
-        return answer(request, MalformedError({}), status=status, headers=error.headers)
+        headers = dict(error.headers or {})
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework's own tells of one route, and an address has one for each method.
+            headers["allow"] = ", ".join(allowed_methods(request.scope))
+        return answer(request, MalformedError({}), status=status, headers=headers)
 
     app.add_exception_handler(BindingError, on_error)
     for fault in DATABASE_FAULTS:

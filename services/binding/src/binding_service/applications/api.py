@@ -177,7 +177,7 @@ async def verify(binding: Parts, document_hash: str) -> GenuineState:
 
 
 @router.post(
-    "/documents/check",
+    "/document-checks",
     summary="Whether a paper form is genuine, by the file itself",
     openapi_extra=refuses(NotFoundError, UnsupportedTypeError)
     | {
