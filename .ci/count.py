@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 #: What needs something beside the servers: a browser, an OpenID provider, history. On a desk they may be left out.
-MUST_RUN = (".e2e.", ".test_single_sign_on.", ".rolling.test_beside.", ".test_released.")
+MUST_RUN = (".e2e.", ".test_single_sign_on.", ".rolling.test_beside.", ".test_released.", ".test_gateway.")
 #: Where the servers are containers, there is a Docker engine; where they are the machine's own, there is their pg_dump.
 MUST_RUN_ON = {"containers": (*MUST_RUN, ".compose."), "private": (*MUST_RUN, ".rolling.test_restore.")}
 
