@@ -183,10 +183,10 @@ def _add_error_answers(app: FastAPI) -> None:
             return answer(request, NotFoundError())
         # FastAPI's 400 is a body that is no UTF-8: as wrong as any other that can't be read.
         status = None if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code
-        headers = dict(error.headers or {})
+        headers = error.headers
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             # The framework's own tells of one route, and an address has one for each method.
-            headers["allow"] = ", ".join(allowed_methods(request.scope))
+            headers = {"allow": ", ".join(allowed_methods(request.scope))}
         return answer(request, MalformedError({}), status=status, headers=headers)
 
     app.add_exception_handler(BindingError, on_error)
