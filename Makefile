@@ -1,6 +1,6 @@
 # The whole of it: make up. See README.md.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint contracts configuration catalogues licences sbom audit screenshots bench clean
+.PHONY: help up test lint contracts configuration catalogues licences sbom audit fuzz screenshots bench clean
 MAKEFLAGS += --no-print-directory
 
 # The certificates that the system trusts, where nothing else is said.
@@ -46,6 +46,9 @@ sbom: .venv/synced ## write a CycloneDX document for each image to .run/sbom; wi
 
 audit: .venv/synced ## ask a vulnerability service (osv.dev, or AUDIT_URL) about all of uv.lock; 2: it could not be asked
 	@exec $(PYTHON) tests/contract/supply.py audit
+
+fuzz: .venv/synced ## send 1,000 made-up requests to each operation of the API; EXAMPLES=100 takes fewer
+	@KINBIND_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) exec .venv/bin/pytest tests/fuzz $(ARGS)
 
 catalogues: .venv/synced ## bring the translations into step with the words, and compile them
 	@exec $(PYTHON) tests/contract/catalogues.py

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 #: What needs something beside the servers: a browser, packages of npm. On a desk they may be left out.
 MUST_RUN = (".e2e.", ".test_single_sign_on.", ".test_asyncapi.", ".test_event_reader.")
 #: What needs the last release, where the clone's history reaches there.
-HISTORY = (".rolling.test_beside.", ".test_released.")
+HISTORY = (".rolling.test_beside.", ".test_released.", ".test_gateway.")
 #: Where the servers are containers, there is a Docker engine; where they are the machine's own, there is their pg_dump.
 MUST_RUN_ON = {"containers": (*MUST_RUN, ".compose.", ".test_relay."), "private": (*MUST_RUN, ".rolling.test_restore.")}
 

@@ -7,6 +7,7 @@ tests beside this hold that they are up to date and that schemas only grow.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from functools import partial
@@ -19,6 +20,7 @@ import binding_service.consumers
 import notify_service.consumers
 import otp_service.consumers
 import review_service.consumers
+from binding_service.api_document import WAITING, errors_by_code, field_codes
 from binding_service.app import make_app
 from binding_service.settings import Settings
 from contract.broker import definitions
@@ -40,6 +42,9 @@ DEPLOY = HERE.parents[1] / "deploy"
 DEFINITIONS = DEPLOY / "rabbitmq" / "definitions.json"
 ALERTS = DEPLOY / "observability" / "alerts.yml"
 RULES = DEPLOY / "kubernetes" / "base" / "monitoring" / "rules.yaml"
+API_TEXT = DOCS / "api.md"
+#: Between these lines of docs/api.md stands what is made here.
+MADE = re.compile(r"(<!-- made by make contracts: problems -->\n).*?(<!-- end -->)", re.DOTALL)
 BROKER = "amqp://localhost:5672/"
 
 #: How each service attaches itself to a bus; what its handlers work with does not matter to the document.
@@ -73,6 +78,23 @@ def asyncapi(service: str) -> dict[str, Any]:
 def openapi() -> dict[str, Any]:
     """The OpenAPI 3.1 document of the gateway."""
     return make_app(Settings()).openapi()
+
+
+def with_catalogue(text: str) -> str:
+    """docs/api.md with the problems that there are."""
+    return MADE.sub(lambda found: found[1] + "".join(f"{line}\n" for line in _catalogue()) + found[2], text)
+
+
+def _catalogue() -> Iterator[str]:
+    yield from ("", "| code | status | what it means |", "| --- | --- | --- |")
+    for code, error in sorted(errors_by_code().items()):
+        meaning = " ".join((error.__doc__ or "").split()).replace("``", "`")
+        yield f"| `{code}` | {error.status}{', `Retry-After`' if issubclass(error, WAITING) else ''} | {meaning} |"
+    yield from (
+        "",
+        "At a field there may be one of these too: " + ", ".join(f"`{code}`" for code in field_codes()) + ".",
+    )
+    yield ""
 
 
 def rules() -> str:
@@ -128,6 +150,7 @@ def main() -> int:
         path.write_text(as_text(document), encoding="utf-8")
     EVENTS_TEXT.write_text(events_text(), encoding="utf-8")
     RULES.write_text(rules(), encoding="utf-8")
+    API_TEXT.write_text(with_catalogue(API_TEXT.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

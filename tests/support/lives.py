@@ -63,14 +63,7 @@ class Lives:
     ) -> None:
         """The homeroom teacher opens the application once it has come, and after ``meanwhile`` decides."""
         (binding,) = families.progress(side, family)
-        case = f"/applications/{binding['id']}"
-        with httpx.Client(base_url=side.review, headers={"sec-fetch-site": "same-origin"}, timeout=30) as pages:
-            login = {"username": student.homeroom.teacher.username, "password": TEACHERS_PASSWORD}
-            assert pages.post("/sign-in", data=login).status_code == 303
-            wait_until(lambda: pages.get(case).is_success, within=SOON, what="the application")
-            meanwhile()
-            form, verb = ({}, "approve") if state == "approved" else ({"picked": "", "written": REASON}, "refuse")
-            assert pages.post(f"{case}/{verb}", data=form).status_code == 303
+        decide(side, binding["id"], student, state, meanwhile)
         self.states[family] = state
 
     def live(self, begins: Stack, finishes: Stack, decides: Stack, state: str = "approved") -> None:
@@ -93,6 +86,20 @@ class Lives:
         counts = Counter(AT_REVIEW.get(state, state) for state in self.states.values())
         counted = "SELECT count(*) FROM review.bindings WHERE state = $1"
         return all(side.sql(counted, state) == count for state, count in counts.items())
+
+
+def decide(
+    side: Stack, binding_id: str, student: Student, state: str, meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """The student's homeroom teacher opens one application once it has come, and after ``meanwhile`` decides."""
+    case = f"/applications/{binding_id}"
+    with httpx.Client(base_url=side.review, headers={"sec-fetch-site": "same-origin"}, timeout=30) as pages:
+        login = {"username": student.homeroom.teacher.username, "password": TEACHERS_PASSWORD}
+        assert pages.post("/sign-in", data=login).status_code == 303
+        wait_until(lambda: pages.get(case).is_success, within=SOON, what="the application")
+        meanwhile()
+        form, verb = ({}, "approve") if state == "approved" else ({"picked": "", "written": REASON}, "refuse")
+        assert pages.post(f"{case}/{verb}", data=form).status_code == 303
 
 
 def letters(side: Stack, family: Family) -> list[str]:

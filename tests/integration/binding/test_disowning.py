@@ -256,7 +256,7 @@ async def test_the_api_reads_a_link_and_does_what_the_button_does(town: Town) ->
     await town.apply()
     sent = datetime.now(UTC)
     token = token_of(town, "binding", await binding_of(town), "refused", sent)
-    answer = await town.http.get("/not-mine", params={"token": token})
+    answer = await town.http.post("/not-mine/notice", json={"token": token})
     body = answer.json()
     assert (answer.status_code, body["kind"], datetime.fromisoformat(body["sent_at"])) == (200, "refused", sent)
     assert set(body) == {"kind", "sent_at"}

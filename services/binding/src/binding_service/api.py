@@ -5,7 +5,11 @@ Errors are problem details (RFC 9457) with a stable ``code``. A session travels 
 
 from __future__ import annotations
 
+import itertools
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from binding_service.accounts import api as accounts
 from binding_service.applications import api as applications
@@ -15,11 +19,26 @@ from binding_service.family import api as family
 from binding_service.logins import api as logins
 from binding_service.roster import api as roster
 
-router = APIRouter(prefix="/api/v1")
-router.include_router(logins.router, tags=["login"])
-router.include_router(drafts.router, tags=["draft"])
-router.include_router(applications.router, tags=["application"])
-router.include_router(accounts.router, tags=["account"])
-router.include_router(roster.router, tags=["roster"])
-router.include_router(family.router, tags=["account"])
-router.include_router(disowning.router, tags=["notice"])
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = "/api/v1"
+ROOMS = {
+    "login": (logins.router,),
+    "draft": (drafts.router,),
+    "application": (applications.router,),
+    "account": (accounts.router, family.router),
+    "roster": (roster.router,),
+    "notice": (disowning.router,),
+}
+
+router = APIRouter(prefix=PREFIX)
+for tag, rooms in ROOMS.items():
+    for room in rooms:
+        router.include_router(room, tags=[tag])
+
+
+def routes() -> Iterator[APIRoute]:
+    """Every operation; their paths are without the prefix."""
+    for room in itertools.chain(*ROOMS.values()):
+        yield from (route for route in room.routes if isinstance(route, APIRoute))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from binding_service import api, consumers, pages, web
-from binding_service.api_parts import Problem, problem
+from binding_service.api_document import describe
+from binding_service.api_parts import problem
 from binding_service.applications.watching import progress_states
 from binding_service.context import Binding, Keys, make_keys
 from binding_service.errors import (
@@ -27,6 +28,7 @@ from binding_service.errors import (
     TooLargeError,
 )
 from binding_service.figures import FIGURES
+from binding_service.front_ends import FrontEnds
 from binding_service.paper.form import PaperForm
 from binding_service.retention import make_purges
 from binding_service.roster import api as roster_api
@@ -44,10 +46,12 @@ from shared.service import ON_STOP, running
 from shared.wakes import Wakes
 from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
+from shared.web.routes import allowed_methods
 from shared.web.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from typing import Any
 
     from fastapi.telemetry import TelemetryConfig
     from starlette.requests import Request
@@ -59,10 +63,27 @@ API_PREFIX = "/api/"
 #: FastAPI's own would tell paths, queries and clients' addresses, and go on with a stranger's trace (shared.tracing).
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 STREAMS_RETRY_SECONDS = 60
-DESCRIPTION = """Everything that the parents' pages do, for front ends.
+DESCRIPTION = """Everything that the parents' pages do, for front ends. docs/api.md tells the whole path.
 
-Errors are RFC 9457 problem details; go by `code`. Every limit answers with `Retry-After`. Texts come in the language
-of `Accept-Language`: zh-TW, en, vi or id."""
+Errors are RFC 9457 problem details; go by `code`: each operation lists those that it can answer. Every limit answers
+with `Retry-After`. Texts come in the language of `Accept-Language`: zh-TW, en, vi or id. A session travels as a bearer
+token or as a cookie.
+
+Versions: under /api/v1 there are only additions: operations, fields of answers, optional fields and parameters of
+requests, codes of problems. Ignore what you don't know. What is to go is marked `deprecated` here, and tells it in the
+headers `Deprecation` (RFC 9745) and `Sunset` (RFC 8594) for at least twelve months; then there is a /api/v2 beside
+this one."""
+
+
+class Gateway(FastAPI):
+    """FastAPI, with a document that says all that can be answered."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document; made once."""
+        if self.openapi_schema is None:
+            describe(super().openapi(), api.routes(), api.PREFIX)
+        assert self.openapi_schema is not None  # noqa: S101 - FastAPI has just kept it there
+        return self.openapi_schema
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -90,16 +111,15 @@ def make_app(settings: Settings) -> FastAPI:
         async with running(database, bus, *workers, purges=purges, wakes=wakes, operations=tasks):
             yield {ON_STOP: watching.stop}
 
-    app = FastAPI(
+    app = Gateway(
         title="Kinbind binding service",
-        version="1.0.0",
+        version="1.1.0",
         description=DESCRIPTION,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
         telemetry=NO_TELEMETRY,
-        responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
     app.state.binding = binding
     app.state.watching = watching
@@ -137,15 +157,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(BodyLimit, refuse=_refuse_large, larger=larger)
     app.add_middleware(SameOrigin, allowed=settings.allowed_origins, refuse=_refuse_forged)
     if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_credentials=True,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["authorization", "content-type", "idempotency-key"],
-            expose_headers=["retry-after", "x-correlation-id"],
-        )
-    app.add_middleware(ReadersLanguage)
+        app.add_middleware(FrontEnds, prefix=API_PREFIX, origins=settings.allowed_origins)
+    app.add_middleware(ReadersLanguage, by_header=API_PREFIX)
     app.add_middleware(SafetyHeaders)
     app.add_middleware(RequestLog)
 
@@ -166,8 +179,15 @@ def _add_error_answers(app: FastAPI) -> None:
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-        known = NotFoundError() if error.status_code == 404 else MalformedError({})  # noqa: PLR2004 - HTTP's own number
-        return answer(request, known, status=error.status_code, headers=error.headers)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return answer(request, NotFoundError())
+        # FastAPI's 400 is a body that is no UTF-8: as wrong as any other that can't be read.
+        status = None if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code
+        headers = error.headers
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework's own tells of one route, and an address has one for each method.
+            headers = {"allow": ", ".join(allowed_methods(request.scope))}
+        return answer(request, MalformedError({}), status=status, headers=headers)
 
     app.add_exception_handler(BindingError, on_error)
     for fault in DATABASE_FAULTS:

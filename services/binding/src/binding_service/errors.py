@@ -42,6 +42,19 @@ class TooLargeError(BindingError):
     status = 413
 
 
+class KeyReusedError(BindingError):
+    """The Idempotency-Key was used for another request: the same path, and another body."""
+
+    code = "idempotency_key_reused"
+
+
+class RequestInProgressError(BindingError):
+    """The first request with this Idempotency-Key still runs; again after ``retry_after`` seconds."""
+
+    code = "request_in_progress"
+    status = 409
+
+
 class BadOperatorTokenError(BindingError):
     """No token of an operator's, or one that is not known."""
 

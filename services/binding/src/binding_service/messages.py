@@ -32,6 +32,8 @@ MESSAGES = {
     "link_over": marked("這個連結已經用過或過期了。"),
     "password_change_due": marked("第一次登入後請先變更密碼。"),
     "too_large": marked("送出的內容太大，請重新整理頁面後再試。"),
+    "idempotency_key_reused": marked("同一個識別碼已用於另一個請求，請重新整理後再送出。"),
+    "request_in_progress": marked("相同的請求正在處理，請稍候。"),
     "bad_operator_token": marked("權杖不正確，或已停用。"),
     "push_disabled": marked("這個系統沒有開放以網路傳送學籍資料。"),
     "import_runs": marked("另一次學籍匯入正在進行，請稍後再傳送。"),

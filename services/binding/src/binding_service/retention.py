@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from binding_service import idempotency_rows
 from binding_service.accounts import storage as accounts
 from binding_service.family import storage
 from binding_service.family.deletion import delete_due, erase_closed
@@ -31,6 +32,7 @@ def make_purges(settings: Settings, keys: Keys) -> Sequence[Purge]:
         *logins.EXPIRED,
         *accounts.EXPIRED,
         *push_rows.EXPIRED,
+        *idempotency_rows.EXPIRED,
         expired("drafts", "updated_at < present() - $1::interval", timedelta(days=settings.retain_drafts_days)),
         expired(
             "paper_entries",

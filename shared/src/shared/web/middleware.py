@@ -108,18 +108,22 @@ LANGUAGE_COOKIE = "kinbind-language"
 class ReadersLanguage:
     """Answers in the language that the reader chose here (a cookie), else in the browser's first choice.
 
-    Only the ``offered`` ones count: a page half in a language that this service does not speak helps nobody.
+    Only the ``offered`` ones count: a page half in a language that this service does not speak helps nobody. Below
+    the path ``by_header`` a front end asks, which has its own switch: there the cookie of the pages says nothing.
     """
 
-    def __init__(self, app: ASGIApp, offered: Collection[Language] = ALL) -> None:
+    def __init__(self, app: ASGIApp, offered: Collection[Language] = ALL, by_header: str | None = None) -> None:
         self.app = app
         self._offered = offered
+        self._by_header = by_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http":
             request = Request(scope)
-            chosen = known_language(request.cookies.get(LANGUAGE_COOKIE, ""), self._offered)
+            is_front_end = self._by_header is not None and scope["path"].startswith(self._by_header)
+            cookie = "" if is_front_end else request.cookies.get(LANGUAGE_COOKIE, "")
+            chosen = known_language(cookie, self._offered)
             speak(chosen or best_language(request.headers.get("accept-language", ""), self._offered))
         await self.app(scope, receive, send)
 

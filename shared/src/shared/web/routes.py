@@ -22,15 +22,25 @@ def route_template(scope: Scope) -> str:
     The same before and after the request was routed. An address that is known by another method only has its pattern
     too. Starlette leaves the route in the scope, but a mounted one without its mount and FastAPI's without its prefix.
     """
-    router = scope.get("router") or getattr(scope.get("app"), "router", None)
-    path = scope["path"].removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
     of_other_method = UNKNOWN
-    for template, methods in _matching(getattr(router, "routes", ()), path):
+    for template, methods in _routes_of(scope):
         if not methods or scope["method"] in methods:
             return template
         if of_other_method == UNKNOWN:
             of_other_method = template
     return of_other_method
+
+
+def allowed_methods(scope: Scope) -> list[str]:
+    """Every method that the address of a request knows: what Allow says (RFC 9110, section 10.2.1)."""
+    return sorted({method for _, methods in _routes_of(scope) for method in methods or ()})
+
+
+def _routes_of(scope: Scope) -> Iterator[tuple[str, Collection[str] | None]]:
+    """The patterns that fit the address of a request, with their methods."""
+    router = scope.get("router") or getattr(scope.get("app"), "router", None)
+    path = scope["path"].removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
+    yield from _matching(getattr(router, "routes", ()), path)
 
 
 def _matching(routes: Iterable[BaseRoute], path: str) -> Iterator[tuple[str, Collection[str] | None]]:

@@ -12,10 +12,24 @@ from pydantic import BaseModel, Field
 
 from binding_service.accounts import contacts, not_me, sessions
 from binding_service.accounts import use_cases as accounts
-from binding_service.api_parts import AnySession, Body, IdempotencyKey, Parts, SessionState, SignedIn
-from binding_service.doors import browser_of, renew_session, request_id_of
+from binding_service.api_parts import ONCE, AnySession, Body, IdempotencyKey, Parts, SessionState, SignedIn, refuses
+from binding_service.api_route import Route
+from binding_service.doors import SESSION_COOKIE, browser_of, keep_device, renew_session, request_id_of, set_cookie
+from binding_service.errors import (
+    CodeDeadError,
+    CodeRejectedError,
+    EmailTakenError,
+    InvalidFieldsError,
+    LimitedError,
+    LinkOverError,
+    NoAccountError,
+    NoAttemptError,
+    NotFoundError,
+    TooSoonError,
+    WrongCredentialsError,
+)
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 class SignIn(Body):
@@ -24,6 +38,10 @@ class SignIn(Body):
     login: str = Field(max_length=254)
     password: str = Field(max_length=256)
     device: str = Field(default="", max_length=100, description="What the last sign-in on this device gave.")
+    cookie: bool = Field(
+        default=False,
+        description="Set session and device as cookies, which no script can read, in place of answering them.",
+    )
 
 
 class NewPassword(Body):
@@ -84,21 +102,47 @@ class NotMe(Body):
     token: str = Field(max_length=100)
 
 
-@router.post("/account/sessions", status_code=201, summary="Sign in with a password")
-async def sign_in(request: Request, binding: Parts, body: SignIn) -> SessionState:
-    browser = replace(browser_of(request), device=body.device)
+class NoticeState(BaseModel):
+    """What the notice told its reader."""
+
+    kind: str = Field(description="`password_changed`, say. There may be more kinds one day.")
+
+
+@router.post(
+    "/account/sessions",
+    status_code=201,
+    summary="Sign in with a password",
+    dependencies=[ONCE],
+    openapi_extra=refuses(WrongCredentialsError, LimitedError),
+)
+async def sign_in(request: Request, response: Response, binding: Parts, body: SignIn) -> SessionState:
+    """A forgotten password: have a code sent to the e-mail, redeem it, and change the password without `current`."""
+    browser = browser_of(request)
+    # A cookie that the browser sends by itself counts for who asks for cookies only.
+    browser = replace(browser, device=body.device or (browser.device if body.cookie else ""))
     entered = await accounts.sign_in(binding, body.login, body.password, browser)
     session = entered.session
     landing: Literal["password", "progress"] = "password" if session.password_change_due else "progress"
-    return SessionState(token=entered.token, expires_at=session.expires_at, next=landing, device=entered.device)
+    state = SessionState(token=entered.token, expires_at=session.expires_at, next=landing, device=entered.device)
+    if not body.cookie:
+        return state
+    set_cookie(request, response, SESSION_COOKIE, entered.token)
+    keep_device(request, response, entered.device)
+    return state.model_copy(update={"token": "", "device": ""})
 
 
 @router.get("/account/sessions", summary="Where the account is signed in")
 async def list_sessions(binding: Parts, session: SignedIn) -> list[Place]:
+    """Whole: each of them ends after some hours."""
     return [Place(**asdict(place)) for place in await sessions.places(binding, session)]
 
 
-@router.delete("/account/sessions/{session_id}", status_code=204, summary="Sign out in one place")
+@router.delete(
+    "/account/sessions/{session_id}",
+    status_code=204,
+    summary="Sign out in one place",
+    openapi_extra=refuses(NotFoundError),
+)
 async def end_session(binding: Parts, session: SignedIn, session_id: UUID) -> Response:
     await sessions.end(binding, session, session_id)
     return Response(status_code=204)
@@ -110,8 +154,15 @@ async def end_other_sessions(binding: Parts, session: SignedIn) -> Response:
     return Response(status_code=204)
 
 
-@router.put("/account/password", status_code=204, summary="Change the password")
+@router.put(
+    "/account/password",
+    status_code=204,
+    summary="Change the password",
+    openapi_extra=refuses(NoAccountError, InvalidFieldsError, LimitedError),
+)
 async def change_password(request: Request, binding: Parts, session: AnySession, body: NewPassword) -> Response:
+    if not await accounts.has_account(binding, session):
+        raise NoAccountError
     agent = browser_of(request).agent
     await accounts.change_password(binding, session, body.current, body.password, body.password, agent)
     response = Response(status_code=204)
@@ -124,7 +175,22 @@ async def show_contacts(binding: Parts, session: SignedIn) -> Contacts:
     return Contacts(**asdict(await contacts.contacts(binding, session)))
 
 
-@router.post("/account/contacts/{field}", status_code=201, summary="Correct the e-mail or the phone")
+@router.get(
+    "/account/contacts/{field}",
+    summary="The correction that a code has yet to prove",
+    openapi_extra=refuses(NoAttemptError),
+)
+async def show_change(binding: Parts, session: SignedIn, field: contacts.Field) -> ContactChange:
+    return _change_state(await contacts.change(binding, session, field))
+
+
+@router.post(
+    "/account/contacts/{field}",
+    status_code=201,
+    summary="Correct the e-mail or the phone",
+    dependencies=[ONCE],
+    openapi_extra=refuses(InvalidFieldsError, LimitedError, TooSoonError),
+)
 async def correct_contact(
     request: Request, binding: Parts, session: SignedIn, field: contacts.Field, body: NewContact
 ) -> ContactChange:
@@ -132,13 +198,24 @@ async def correct_contact(
     return _change_state(await contacts.begin(binding, session, field, body.contact, body.current, browser))
 
 
-@router.post("/account/contacts/{field}/codes", status_code=201, summary="Have another code sent to the new contact")
+@router.post(
+    "/account/contacts/{field}/codes",
+    status_code=201,
+    summary="Have another code sent to the new contact",
+    dependencies=[ONCE],
+    openapi_extra=refuses(InvalidFieldsError, NoAttemptError, LimitedError, TooSoonError),
+)
 async def send_code_again(request: Request, binding: Parts, session: SignedIn, field: contacts.Field) -> ContactChange:
     await contacts.send_again(binding, session, field, browser_of(request))
     return _change_state(await contacts.change(binding, session, field))
 
 
-@router.post("/account/contacts/{field}/proof", status_code=204, summary="Prove the new contact by its code")
+@router.post(
+    "/account/contacts/{field}/proof",
+    status_code=204,
+    summary="Prove the new contact by its code",
+    openapi_extra=refuses(InvalidFieldsError, NoAttemptError, CodeRejectedError, CodeDeadError, EmailTakenError),
+)
 async def prove_contact(
     request: Request,
     binding: Parts,
@@ -154,7 +231,19 @@ async def prove_contact(
     return response
 
 
-@router.post("/account/not-me", status_code=204, summary="Say that it was somebody else, by a notice's token")
+@router.post("/account/not-me/notice", summary="What the notice of a token told", openapi_extra=refuses(LinkOverError))
+async def notice(binding: Parts, body: NotMe) -> NoticeState:
+    """Nothing is done by it. A POST, because the token is a secret, and an address is not."""
+    return NoticeState(kind=await not_me.kind_of(binding, body.token))
+
+
+@router.post(
+    "/account/not-me",
+    status_code=204,
+    summary="Say that it was somebody else, by a notice's token",
+    dependencies=[ONCE],
+    openapi_extra=refuses(LinkOverError),
+)
 async def this_was_not_me(binding: Parts, body: NotMe) -> Response:
     await not_me.secure(binding, body.token)
     return Response(status_code=204)

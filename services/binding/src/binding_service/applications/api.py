@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
@@ -10,17 +11,33 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from binding_service import labels
-from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
+from binding_service.api_parts import ONCE, TAGGED, Body, IdempotencyKey, Parts, SignedIn, refuses
+from binding_service.api_route import Route
 from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
+from binding_service.context import Binding
 from binding_service.doors import client_address, pdf_response
 from binding_service.drafts import use_cases as drafts
-from binding_service.errors import NotFoundError
+from binding_service.errors import (
+    EmailTakenError,
+    InvalidFieldsError,
+    LimitedError,
+    NotFoundError,
+    NotPendingError,
+    PaperUnavailableError,
+    StepMissingError,
+    StudentKnownError,
+    StudentsChangedError,
+    UnsupportedTypeError,
+)
+from binding_service.paging import Cursor, Limit, page_of
 from shared.events import Language, Signature
 from shared.languages import current_language
 from shared.web.streams import StateStream
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
+
+PDF = "application/pdf"
 
 EVENTS = {
     "schema": {"type": "string"},
@@ -74,7 +91,14 @@ class GenuineState(BaseModel):
     is_file: bool = Field(description="True where the hash is that of the whole file, false for the printed one.")
 
 
-@router.post("/applications", status_code=201, summary="Send the draft")
+@router.post(
+    "/applications",
+    status_code=201,
+    summary="Send the draft",
+    openapi_extra=refuses(
+        StepMissingError, StudentsChangedError, InvalidFieldsError, StudentKnownError, EmailTakenError
+    ),
+)
 async def submit(
     binding: Parts, session: SignedIn, body: Submission, idempotency_key: IdempotencyKey = None
 ) -> SubmissionState:
@@ -83,9 +107,17 @@ async def submit(
     return SubmissionState(id=sent.id, number=sent.number)
 
 
-@router.get("/bindings", summary="Every child and its state")
-async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
-    views = await applications.progress(binding, session)
+@router.get("/bindings", summary="Every child and its state", dependencies=[TAGGED])
+async def progress(
+    request: Request,
+    response: Response,
+    binding: Parts,
+    session: SignedIn,
+    limit: Limit = None,
+    cursor: Cursor = None,
+) -> list[BindingState]:
+    known = await applications.progress(binding, session)
+    views = page_of(request, response, known, lambda view: str(view.id), limit, cursor)
     return [
         BindingState.model_validate(
             {
@@ -111,7 +143,13 @@ async def progress(binding: Parts, session: SignedIn) -> list[BindingState]:
     ]
 
 
-@router.post("/bindings/{binding_id}/again", status_code=204, summary="Begin anew for the child of a refusal")
+@router.post(
+    "/bindings/{binding_id}/again",
+    status_code=204,
+    summary="Begin anew for the child of a refusal",
+    dependencies=[ONCE],
+    openapi_extra=refuses(InvalidFieldsError, NotFoundError, LimitedError),
+)
 async def send_again(request: Request, binding: Parts, session: SignedIn, binding_id: UUID) -> Response:
     await drafts.take_up_again(binding, session, binding_id, client_address(request))
     return Response(status_code=204)
@@ -121,16 +159,43 @@ async def send_again(request: Request, binding: Parts, session: SignedIn, bindin
     "/applications/{application_id}/form",
     summary="The paper form, as a PDF",
     response_class=Response,
-    responses={200: {"content": {"application/pdf": {}}}},
+    responses={200: {"content": {PDF: {"schema": {"type": "string", "format": "binary"}}}}},
+    openapi_extra=refuses(NotFoundError, LimitedError, PaperUnavailableError),
 )
 async def paper_form(binding: Parts, session: SignedIn, application_id: UUID) -> Response:
     paper = await papers.paper_form(binding, session, application_id, current_language())
     return pdf_response(paper.number, paper.content)
 
 
-@router.get("/documents/{document_hash}", summary="Whether a paper form is genuine")
+@router.get(
+    "/documents/{document_hash}",
+    summary="Whether a paper form is genuine",
+    openapi_extra=refuses(InvalidFieldsError, NotFoundError),
+)
 async def verify(binding: Parts, document_hash: str) -> GenuineState:
-    found = await papers.verify(binding, papers.parse_hash(document_hash))
+    return await _genuine(binding, papers.parse_hash(document_hash))
+
+
+@router.post(
+    "/document-checks",
+    summary="Whether a paper form is genuine, by the file itself",
+    openapi_extra=refuses(NotFoundError, UnsupportedTypeError)
+    | {
+        "requestBody": {
+            "required": True,
+            "content": {PDF: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def verify_file(request: Request, binding: Parts) -> GenuineState:
+    """The body is the PDF. It is compared by its hash, and not kept."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PDF:
+        raise UnsupportedTypeError
+    return await _genuine(binding, hashlib.sha256(await request.body()).hexdigest())
+
+
+async def _genuine(binding: Binding, document_hash: str) -> GenuineState:
+    found = await papers.verify(binding, document_hash)
     if found is None:
         raise NotFoundError
     return GenuineState.model_validate(found, from_attributes=True)
@@ -141,6 +206,7 @@ async def verify(binding: Parts, document_hash: str) -> GenuineState:
     summary="Every change, as it happens",
     response_class=Response,
     responses={200: {"description": "A stream of events", "content": {StateStream.media_type: EVENTS}}},
+    openapi_extra=refuses(LimitedError),
 )
 async def events(session: SignedIn) -> StateStream:
     """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
@@ -153,7 +219,12 @@ async def events(session: SignedIn) -> StateStream:
     return StateStream(session)
 
 
-@router.delete("/bindings/{binding_id}", status_code=204, summary="Withdraw one that waits")
+@router.delete(
+    "/bindings/{binding_id}",
+    status_code=204,
+    summary="Withdraw one that waits",
+    openapi_extra=refuses(NotFoundError, NotPendingError),
+)
 async def withdraw(binding: Parts, session: SignedIn, binding_id: UUID) -> Response:
     await applications.withdraw(binding, session, binding_id)
     return Response(status_code=204)

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from binding_service import id_numbers, labels
-from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
+from binding_service.api_parts import ONCE, TAGGED, Body, IdempotencyKey, Parts, SignedIn, refuses
+from binding_service.api_route import Route
 from binding_service.context import Binding
 from binding_service.doors import client_address, request_id_of
-from binding_service.drafts import domain
+from binding_service.drafts import domain, limits
 from binding_service.drafts import use_cases as drafts
 from binding_service.drafts.draft import Draft
 from binding_service.drafts.use_cases import StudentForm
+from binding_service.errors import (
+    CodeDeadError,
+    CodeRejectedError,
+    EmailTakenError,
+    InvalidFieldsError,
+    LimitedError,
+    NoMatchError,
+    NotFoundError,
+    StatementChangedError,
+    StepMissingError,
+    StudentKnownError,
+    TooSoonError,
+)
 from binding_service.logins.domain import Session
+from binding_service.paging import Cursor, Limit, page_of
 from binding_service.statements import statement
 from shared.contacts import mask_email, mask_phone
 from shared.events import Language, Relation
 from shared.languages import current_language
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
+
+Level = Literal["elementary", "junior_high", "senior_high", "vocational_high"]
+#: No personal data, and it changes once in months: the browser may keep it, and asks whether it is still true.
+REVALIDATED = "private, no-cache"
 
 
 class School(BaseModel):
@@ -38,9 +57,18 @@ class StudentBody(Body):
 
     relation: Relation
     relation_text: str = Field(default="", max_length=100, description="The parent's words, for the relation 'other'.")
-    level: Literal["elementary", "junior_high", "senior_high", "vocational_high"]
+    level: Level
     national_id: str = Field(max_length=50, examples=["A800000014"])
     school_id: str = Field(max_length=200)
+
+
+class NewStudentBody(Body):
+    """What is known so far of a child that is being named; what is left out stays as it is."""
+
+    relation: Relation | None = None
+    relation_text: str = Field(default="", max_length=100, description="The parent's words, for the relation 'other'.")
+    level: Level | None = None
+    national_id: str | None = Field(default=None, max_length=50)
 
 
 class RelationBody(Body):
@@ -74,11 +102,11 @@ class ParentIdBody(Body):
 
 
 class ParentBody(Body):
-    """The parent's own data."""
+    """The parent's own data; all of it may be left out where `is_known` says that there is nothing to ask."""
 
-    name: str = Field(max_length=200)
-    email: str = Field(max_length=254)
-    phone: str = Field(max_length=50)
+    name: str = Field(default="", max_length=200)
+    email: str = Field(default="", max_length=254)
+    phone: str = Field(default="", max_length=50)
 
 
 class ParentState(BaseModel):
@@ -101,11 +129,22 @@ class EmailCodeState(BaseModel):
     tries_left: int
 
 
+class NewStudentState(BaseModel):
+    """A child that is being named, as far as it is."""
+
+    relation: str
+    relation_text: str
+    level: str
+    national_id_masked: str
+
+
 class DraftState(BaseModel):
     """How far the application is. ``missing`` is the first step that is not complete; null when it can be sent."""
 
     id: UUID
-    students: list[DraftStudentState]
+    students: list[DraftStudentState] = Field(description="Whole: a setting bounds the children of an application.")
+    new_student: NewStudentState | None = Field(default=None, description="A child that was begun to be named.")
+    look_ups_left: int = Field(default=0, description="How often this login may still look up a child.")
     students_dropped: bool = Field(
         default=False,
         description="True where children were taken out just now: they have left the school that was named.",
@@ -143,26 +182,43 @@ class CodeBody(Body):
     code: str = Field(max_length=50)
 
 
-@router.get("/schools", summary="The schools to choose from")
-async def schools(binding: Parts, _: SignedIn) -> list[School]:
-    return [School(**row) for row in await drafts.schools(binding)]
+@router.get("/schools", summary="The schools to choose from", dependencies=[TAGGED])
+async def schools(
+    request: Request,
+    response: Response,
+    binding: Parts,
+    _: SignedIn,
+    level: Annotated[Level | None, Query(description="Of this level only.")] = None,
+    q: Annotated[str, Query(max_length=100, description="Each part of it stands somewhere in the school's name.")] = "",
+    limit: Limit = None,
+    cursor: Cursor = None,
+) -> list[School]:
+    response.headers["cache-control"] = REVALIDATED
+    known = [School(**row) for row in await drafts.schools(binding)]
+    found = [each for each in known if level in {None, each.level} and domain.school_matches(each.name, q)]
+    return list(page_of(request, response, found, lambda school: school.id, limit, cursor))
 
 
-@router.post("/id-numbers/check", summary="Check an ID number's form and check digit")
+@router.post(
+    "/id-numbers/check",
+    summary="Check an ID number's form and check digit",
+    openapi_extra=refuses(InvalidFieldsError),
+)
 async def check_id_number(_: SignedIn, body: IdNumberBody) -> IdNumberState:
     text = drafts.check_id_number(body.national_id, "national_id")
     return IdNumberState(kind=id_numbers.parse(text).kind)
 
 
-@router.get("/statement", summary="The personal-data statement in force")
-async def current_statement() -> StatementState:
+@router.get("/statement", summary="The personal-data statement in force", dependencies=[TAGGED])
+async def current_statement(response: Response) -> StatementState:
+    response.headers["cache-control"] = REVALIDATED
     current = statement(language=current_language())
     return StatementState(version=current.version, language=current.language, hash=current.hash, text=current.text)
 
 
-@router.get("/draft", summary="The application as far as it is filled in")
-async def draft(binding: Parts, session: SignedIn) -> DraftState:
-    return await _draft_state(binding, session)
+@router.get("/draft", summary="The application as far as it is filled in", dependencies=[TAGGED])
+async def draft(request: Request, binding: Parts, session: SignedIn) -> DraftState:
+    return await _draft_state(request, binding, session)
 
 
 @router.delete("/draft", status_code=204, summary="Do not agree: delete the draft")
@@ -171,59 +227,106 @@ async def abandon(binding: Parts, session: SignedIn) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/draft/students", status_code=201, summary="Add a child")
+@router.patch(
+    "/draft/new-student",
+    summary="Keep what is known so far of another child",
+    openapi_extra=refuses(InvalidFieldsError),
+)
+async def describe_new_student(request: Request, binding: Parts, session: SignedIn, body: NewStudentBody) -> DraftState:
+    """So that a parent can close the phone and go on later. `POST /draft/students` adds the child."""
+    answers = body.model_dump(exclude_none=True)
+    if body.relation is None:
+        del answers["relation_text"]
+    await drafts.describe_new_student(binding, session, **answers)
+    return await _draft_state(request, binding, session)
+
+
+@router.post(
+    "/draft/students",
+    status_code=201,
+    summary="Add a child",
+    dependencies=[ONCE],
+    openapi_extra=refuses(InvalidFieldsError, LimitedError, NoMatchError, StudentKnownError),
+)
 async def add_student(request: Request, binding: Parts, session: SignedIn, body: StudentBody) -> DraftState:
     form = StudentForm(body.relation, body.relation_text, body.level, body.national_id, body.school_id)
     await drafts.add_student(binding, session, form, client_address(request))
-    return await _draft_state(binding, session)
+    return await _draft_state(request, binding, session)
 
 
 @router.delete("/draft/students/{student_id}", summary="Take a child out")
-async def remove_student(binding: Parts, session: SignedIn, student_id: str) -> DraftState:
+async def remove_student(request: Request, binding: Parts, session: SignedIn, student_id: str) -> DraftState:
     await drafts.remove_student(binding, session, student_id)
-    return await _draft_state(binding, session)
+    return await _draft_state(request, binding, session)
 
 
-@router.put("/draft/students/{student_id}/relation", summary="Say anew what the parent is to a child")
-async def change_relation(binding: Parts, session: SignedIn, student_id: str, body: RelationBody) -> DraftState:
+@router.put(
+    "/draft/students/{student_id}/relation",
+    summary="Say anew what the parent is to a child",
+    openapi_extra=refuses(InvalidFieldsError, NotFoundError),
+)
+async def change_relation(
+    request: Request, binding: Parts, session: SignedIn, student_id: str, body: RelationBody
+) -> DraftState:
     await drafts.change_relation(binding, session, student_id, body.relation, body.relation_text)
-    return await _draft_state(binding, session)
+    return await _draft_state(request, binding, session)
 
 
-@router.put("/draft/consent", summary="Accept the statement")
+@router.put("/draft/consent", summary="Accept the statement", openapi_extra=refuses(StatementChangedError))
 async def accept_statement(request: Request, binding: Parts, session: SignedIn, body: ConsentBody) -> DraftState:
     await drafts.accept_statement(binding, session, body.version, client_address(request))
-    return await _draft_state(binding, session)
+    return await _draft_state(request, binding, session)
 
 
-@router.put("/draft/parent/id", summary="Say who the parent is")
+@router.put(
+    "/draft/parent/id",
+    summary="Say who the parent is",
+    openapi_extra=refuses(InvalidFieldsError, LimitedError),
+)
 async def name_parent(request: Request, binding: Parts, session: SignedIn, body: ParentIdBody) -> DraftState:
     await drafts.name_parent(binding, session, body.national_id, client_address(request))
-    return await _draft_state(binding, session)
+    return await _draft_state(request, binding, session)
 
 
-@router.put("/draft/parent", summary="The parent's own data")
-async def fill_parent(binding: Parts, session: SignedIn, body: ParentBody) -> DraftState:
-    await drafts.fill_parent(binding, session, body.name, body.email, body.phone)
-    return await _draft_state(binding, session)
+@router.put(
+    "/draft/parent",
+    summary="The parent's own data",
+    openapi_extra=refuses(InvalidFieldsError, EmailTakenError, StepMissingError),
+)
+async def fill_parent(request: Request, binding: Parts, session: SignedIn, body: ParentBody) -> DraftState:
+    """With nothing in it: the parent as it is known, by an account or by an earlier application."""
+    is_said = body.name or body.email or body.phone
+    if is_said or not await drafts.confirm_parent(binding, session):
+        await drafts.fill_parent(binding, session, body.name, body.email, body.phone)
+    return await _draft_state(request, binding, session)
 
 
-@router.post("/draft/email-code", status_code=202, summary="Send a code to the draft's e-mail")
+@router.post(
+    "/draft/email-code",
+    status_code=202,
+    summary="Send a code to the draft's e-mail",
+    dependencies=[ONCE],
+    openapi_extra=refuses(StepMissingError, InvalidFieldsError, TooSoonError, LimitedError),
+)
 async def send_email_code(request: Request, binding: Parts, session: SignedIn) -> DraftState:
     request_id = request_id_of("email", None)
     await drafts.send_email_code(binding, session, client_address(request), current_language(), request_id)
-    return await _draft_state(binding, session)
+    return await _draft_state(request, binding, session)
 
 
-@router.post("/draft/email-proof", summary="Prove the draft's e-mail by its code")
+@router.post(
+    "/draft/email-proof",
+    summary="Prove the draft's e-mail by its code",
+    openapi_extra=refuses(StepMissingError, InvalidFieldsError, CodeRejectedError, CodeDeadError, EmailTakenError),
+)
 async def prove_email(
-    binding: Parts, session: SignedIn, body: CodeBody, idempotency_key: IdempotencyKey = None
+    request: Request, binding: Parts, session: SignedIn, body: CodeBody, idempotency_key: IdempotencyKey = None
 ) -> DraftState:
     await drafts.prove_email(binding, session, body.code, request_id_of(f"proof/{session.id}", idempotency_key))
-    return await _draft_state(binding, session)
+    return await _draft_state(request, binding, session)
 
 
-async def _draft_state(binding: Binding, session: Session) -> DraftState:
+async def _draft_state(request: Request, binding: Binding, session: Session) -> DraftState:
     dropped = await drafts.drop_moved_students(binding, session)
     draft = await drafts.draft_of(binding, session)
     students = await drafts.students_of(binding, draft)
@@ -241,6 +344,8 @@ async def _draft_state(binding: Binding, session: Session) -> DraftState:
                 }
                 for named, student in students
             ],
+            "new_student": _new_student_state(draft),
+            "look_ups_left": await limits.matches_left(binding, session, client_address(request)),
             "students_dropped": dropped,
             "consent_version": draft.consent.version if draft.consent else None,
             "parent": await _parent_state(binding, session, draft),
@@ -248,6 +353,14 @@ async def _draft_state(binding: Binding, session: Session) -> DraftState:
             "missing": draft.missing(statement().version, session.contact),
         }
     )
+
+
+def _new_student_state(draft: Draft) -> dict[str, str] | None:
+    if draft.adding is None:
+        return None
+    number = draft.adding.national_id
+    said = draft.adding.model_dump(exclude={"national_id"})
+    return said | {"national_id_masked": id_numbers.mask(number) if number else ""}
 
 
 async def _email_code_state(binding: Binding, draft: Draft) -> dict[str, int] | None:

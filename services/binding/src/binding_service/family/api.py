@@ -10,9 +10,11 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from binding_service import labels
-from binding_service.api_parts import Body, IdempotencyKey, Parts, SignedIn
+from binding_service.api_parts import ONCE, TAGGED, Body, IdempotencyKey, Parts, SignedIn, refuses
+from binding_service.api_route import Route
 from binding_service.doors import request_id_of
 from binding_service.drafts.domain import mask_name
+from binding_service.errors import InvalidFieldsError, LimitedError, NotFoundError, ObjectionOpenError
 from binding_service.family import children as families
 from binding_service.family import deletion, objections
 from binding_service.family import my_data as data
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from binding_service.family.domain import Child as ChildOfAccount
     from binding_service.family.domain import Guardian
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 class ObjectionBody(Body):
@@ -91,8 +93,9 @@ class DeletionState(BaseModel):
     due_at: datetime | None = Field(description="Until then it can be taken back; null: it stays.")
 
 
-@router.get("/account/children", summary="The account's children")
+@router.get("/account/children", summary="The account's children", dependencies=[TAGGED])
 async def children(binding: Parts, session: SignedIn) -> list[Child]:
+    """Whole: one person's children are few."""
     return [
         Child(
             name=child.name,
@@ -107,8 +110,13 @@ async def children(binding: Parts, session: SignedIn) -> list[Child]:
     ]
 
 
-@router.get("/account/family", summary="The account's children, bound and waiting, and their later guardians")
+@router.get(
+    "/account/family",
+    summary="The account's children, bound and waiting, and their later guardians",
+    dependencies=[TAGGED],
+)
 async def family(binding: Parts, session: SignedIn) -> list[FamilyChild]:
+    """Whole: one person's children are few."""
     return [_child(child) for child in await families.my_children(binding, session)]
 
 
@@ -116,6 +124,7 @@ async def family(binding: Parts, session: SignedIn) -> list[FamilyChild]:
     "/account/guardians/{binding_id}/objections",
     status_code=201,
     summary="Ask the school to look at another guardian",
+    openapi_extra=refuses(InvalidFieldsError, NotFoundError, LimitedError, ObjectionOpenError),
 )
 async def send_objection(
     binding: Parts, session: SignedIn, binding_id: UUID, body: ObjectionBody, idempotency_key: IdempotencyKey = None
@@ -124,7 +133,11 @@ async def send_objection(
     return _guardian(await objections.object_to(binding, session, binding_id, body.reason, objection_id))
 
 
-@router.post("/account/data", summary="All that is kept about the account's person")
+@router.post(
+    "/account/data",
+    summary="All that is kept about the account's person",
+    openapi_extra=refuses(InvalidFieldsError, LimitedError),
+)
 async def my_data(binding: Parts, session: SignedIn, body: Confirmation) -> data.MyData:
     """A POST, because it takes the password: what is open in a browser must not be enough for it."""
     await deletion.confirm_by_password(binding, session, body.password)
@@ -136,7 +149,13 @@ async def deletion_state(binding: Parts, session: SignedIn) -> DeletionState:
     return DeletionState(due_at=await deletion.due_at(binding, session))
 
 
-@router.post("/account/deletion", status_code=201, summary="Ask for the account to be deleted")
+@router.post(
+    "/account/deletion",
+    status_code=201,
+    summary="Ask for the account to be deleted",
+    dependencies=[ONCE],
+    openapi_extra=refuses(InvalidFieldsError, LimitedError),
+)
 async def ask_deletion(binding: Parts, session: SignedIn, body: Confirmation) -> DeletionState:
     """Pending applications are withdrawn at once. Asked again, the day stays."""
     return DeletionState(due_at=await deletion.ask(binding, session, body.password))

@@ -10,9 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from binding_service.api_parts import IdempotencyKey
+from binding_service.api_parts import IdempotencyKey, refuses
 from binding_service.doors import bearer_of
-from binding_service.errors import UnsupportedTypeError
+from binding_service.errors import ImportRunsError, NotFoundError, NotZipError, UnsupportedTypeError
+from binding_service.paging import link_next
 from binding_service.roster.pushes import Pushes
 
 router = APIRouter()
@@ -92,7 +93,9 @@ class ImportState(BaseModel):
     PATH,
     status_code=202,
     summary="Import a OneRoster export",
-    openapi_extra={
+    responses={202: {"headers": {"Location": {"$ref": "#/components/headers/Location"}}}},
+    openapi_extra=refuses(ImportRunsError, UnsupportedTypeError, NotZipError)
+    | {
         "requestBody": {
             "required": True,
             "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
@@ -119,8 +122,10 @@ async def send(
     return ImportBegun(id=push_id, location=location)
 
 
-@router.get(f"{PATH}/{{push_id}}", summary="An import's report")
+@router.get(f"{PATH}/{{push_id}}", summary="An import's report", openapi_extra=refuses(NotFoundError))
 async def report(
+    request: Request,
+    response: Response,
     _: Operator,
     pushes: Sent,
     push_id: UUID,
@@ -129,6 +134,8 @@ async def report(
 ) -> ImportState:
     row = await pushes.state_of(push_id)
     made: dict[str, Any] = row["report"] or {}
+    if limit and offset + limit < len(made.get("bad_lines", [])):
+        link_next(request, response, offset=offset + limit)
     return ImportState(
         **{name: row[name] for name in ("id", "pushed_by", "state", "reason", "started_at", "finished_at")},
         **{name: row["choices"][name] for name in ("dry_run", "strict", "allow_removals")},
