@@ -30,7 +30,13 @@ OPERATIONS = {
 }
 by_operation = pytest.mark.parametrize("name", OPERATIONS)
 #: These POSTs create nothing: they are one because what they take must not stand in an address.
-QUESTIONS = {"POST /id-numbers/check", "POST /document-checks", "POST /account/data", "POST /account/not-me/notice"}
+QUESTIONS = {
+    "POST /id-numbers/check",
+    "POST /document-checks",
+    "POST /account/data",
+    "POST /account/not-me/notice",
+    "POST /not-mine/notice",
+}
 #: Of these contents no example can be written down.
 BINARY = {"application/pdf", "application/zip"}
 
@@ -113,6 +119,8 @@ def test_who_may_ask_is_said() -> None:
         "POST /account/sessions",
         "POST /account/not-me",
         "POST /account/not-me/notice",
+        "POST /not-mine",
+        "POST /not-mine/notice",
         "GET /statement",
         "GET /documents/{document_hash}",
         "POST /document-checks",
