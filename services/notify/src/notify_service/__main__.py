@@ -1,10 +1,11 @@
-"""``notify-service serve | migrate | retention | keys``."""
+"""``notify-service serve | migrate | retention | keys | operator``."""
 
 from __future__ import annotations
 
 import sys
 
 from notify_service.app import make_app
+from notify_service.operators.commands import operator_command
 from notify_service.retention import make_purges
 from notify_service.sealed import make_columns
 from notify_service.settings import Settings
@@ -15,7 +16,8 @@ from shared.service import run
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return run("notify_service", Settings, make_app, [retention_command(make_purges), keys_command(make_columns)])
+    commands = [retention_command(make_purges), keys_command(make_columns), operator_command()]
+    return run("notify_service", Settings, make_app, commands)
 
 
 if __name__ == "__main__":
