@@ -1,4 +1,4 @@
-"""The notify service, put together: events in, e-mail and SMS out, a page for operators, and a mailbox in development."""
+"""The notify service, put together: events in, e-mail and SMS out, pages for operators and developers."""
 
 from __future__ import annotations
 

@@ -164,9 +164,7 @@ async def sign_in(request: Request, site: Site) -> Response:
         return page
     response = _see("/")
     seconds = int(LIFE.total_seconds())
-    response.set_cookie(
-        site.cookie, cookie, seconds, path="/", httponly=True, samesite="strict", secure=site.secure
-    )
+    response.set_cookie(site.cookie, cookie, seconds, path="/", httponly=True, samesite="strict", secure=site.secure)
     return response
 
 

@@ -89,9 +89,7 @@ async def acts_on(connection: Connection, message_id: UUID) -> list[asyncpg.Reco
 # --- messages ---
 
 
-async def messages(
-    connection: Connection, wanted: Wanted, before: Place | None, most: int
-) -> list[asyncpg.Record]:
+async def messages(connection: Connection, wanted: Wanted, before: Place | None, most: int) -> list[asyncpg.Record]:
     """Messages, newest first, those before a place in the list."""
     values: list[object] = []
     conditions = _conditions(wanted, values)
@@ -150,7 +148,7 @@ async def _send_again(connection: Connection, conditions: str, values: list[obje
         """,  # noqa: S608 - the same
         *values,
     )
-    return int(status.split()[-1])
+    return int(status.rpartition(" ")[2])
 
 
 def _columns(lives: Sequence[tuple[str, timedelta]]) -> tuple[list[str], list[timedelta]]:
@@ -177,7 +175,7 @@ def _conditions(wanted: Wanted, values: list[object]) -> str:
 
 
 async def counts(connection: Connection) -> list[asyncpg.Record]:
-    """How many messages wait, and how many came to which end in the last day and hour, by channel, kind and provider."""
+    """How many messages wait, and how many came to which end in a day and an hour, by channel, kind and provider."""
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         SELECT channel, kind, coalesce(provider, '') AS provider, state, count(*) AS day,

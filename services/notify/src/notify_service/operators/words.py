@@ -124,8 +124,31 @@ OF_FAULTS = {
     ),
 }
 EXPIRED = (marked("在有效期限內沒有寄出。"), marked("驗證碼請家長重新索取。通知請看當時的服務商狀態。"))
-CODES = {
-    "535": marked("郵件伺服器不接受帳號或密碼。"),
+#: Of a provider's codes, by the whole reason, where it says more than its fault.
+SIGN_IN = marked("服務商不接受我們的帳號、密碼或權杖。")
+NO_CREDIT = marked("服務商帳戶的點數或餘額用完了。")
+NO_SUCH_NUMBER = marked("門號不存在，或不能收簡訊。")
+FILTERED = marked("簡訊被電信業者或服務商過濾。")
+PRECISELY = {
+    "HTTP 401": SIGN_IN,
+    "HTTP 402": NO_CREDIT,
+    "Mitake e": SIGN_IN,
+    "Mitake k": marked("服務商的允許名單中沒有我們的 IP 位址。"),
+    "Mitake s": NO_CREDIT,
+    "Mitake 5": marked("簡訊的內容有誤。"),
+    "Mitake 6": NO_SUCH_NUMBER,
+    "Mitake 7": marked("這個門號停用了簡訊。"),
+    "Mitake 8": marked("簡訊沒有在期限內送達，手機可能關機。"),
+    "Twilio 20003": SIGN_IN,
+    "Twilio 21408": marked("服務商帳戶沒有開啟寄往這個國家。"),
+    "Twilio 30003": marked("手機關機或收不到訊號。"),
+    "Twilio 30005": NO_SUCH_NUMBER,
+    "Twilio 30006": NO_SUCH_NUMBER,
+    "Twilio 30007": FILTERED,
+}
+#: Reply codes of RFC 5321, as mail servers use them.
+OF_MAIL = {
+    "535": SIGN_IN,
     "550": marked("信箱不存在或拒收。"),
     "552": marked("信箱已滿。"),
     "554": marked("郵件被對方擋下。"),
@@ -143,5 +166,5 @@ def explained(state: str, fault: str, reason: str) -> tuple[str, str]:
         return "", ""
     name, _space, code = reason.partition(" ")
     meaning, advice = OF_REASONS.get(name) or OF_FAULTS.get(fault) or (EXPIRED if state == "dropped" else ("", ""))
-    meaning = CODES.get(code, meaning)
+    meaning = PRECISELY.get(reason) or (name.startswith("SMTP") and OF_MAIL.get(code)) or meaning
     return _(meaning) if meaning else "", _(advice) if advice else ""
