@@ -67,10 +67,10 @@ OUTCOMES = {
     "unknown": marked("結果不明"),
 }
 ACTS = {
-    "signed_in": marked("登入"),
+    "signed_in": marked("已登入"),
     "refused": marked("登入被拒"),
-    "signed_out": marked("登出"),
-    "sent_again": marked("重新寄送"),
+    "signed_out": marked("已登出"),
+    "sent_again": marked("已重新寄送"),
 }
 
 #: What a reason means and what is to be done, where it says more than its fault does.
