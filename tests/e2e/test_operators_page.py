@@ -56,6 +56,8 @@ MESSAGES = [
     *[("reminder", "sent", 1, None, None, False)] * 60,
 ]
 
+FAULTS = {"temporary", "permanent", "technical", "unknown"}
+
 
 @pytest.fixture
 def notify(databases: Databases, broker_url: str, tmp_path: Path) -> Iterator[str]:
@@ -114,10 +116,11 @@ async def put(dsn: str) -> None:
                 provider="mitake" if is_code else "smtp",
                 contact="0912***678" if is_code else "me***@example.org",
             )
+            outcome = fault if fault in FAULTS else "accepted"
             await connection.execute(
                 "INSERT INTO message_tries (id, message_id, provider, ended_at, outcome, reason)"
                 " VALUES ($1, $2, $3, present(), $4, $5)",
-                *(uuid4(), id_, "mailbox" if number < 3 else "mitake", fault if fault in FAULTS else "accepted", reason),
+                *(uuid4(), id_, "mailbox" if number < 3 else "mitake", outcome, reason),
             )
         waits = uuid4()
         await add(
@@ -125,9 +128,6 @@ async def put(dsn: str) -> None:
         )
     finally:
         await connection.close()
-
-
-FAULTS = {"temporary", "permanent", "technical", "unknown"}
 
 
 async def add(connection: asyncpg.Connection[asyncpg.Record], **values: object) -> None:
