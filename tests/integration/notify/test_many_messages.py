@@ -5,6 +5,7 @@ Counted is what PostgreSQL reads, by the plan it has settled on after a dozen ti
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from notify_service.operators import use_cases
+from notify_service.operators import storage, use_cases
 from notify_service.operators.domain import Place, Wanted
 from notify_service.operators.use_cases import PAGE
 from support.many_messages import DAYS, fill
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from integration.notify.world import World
     from notify_service.operators.use_cases import Desk
     from shared.database import Connection
+    from support.databases import Clock
 
 ROWS = 100_000
 A_DAY = ROWS // DAYS
@@ -89,3 +91,19 @@ async def test_pages_read_what_they_show_and_the_overview_a_day(full: Desk, monk
     failed = partial(use_cases.count_kept, full, Wanted(state="failed", period="all"))
     assert (await failed())[0] == ROWS // 100
     assert await read_by(full, failed, monkeypatch) <= ROWS // 100 + 10
+
+
+async def test_very_many_are_sent_again_in_batches_that_are_noted(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(use_cases, "BATCH", 40)
+    await fill(world.notify.database, 10_000)
+    await clock.shift(timedelta(seconds=1))
+    desk, wanted = make_desk(world.notify), Wanted(state="failed", period="all")
+    count, now = await use_cases.count_kept(desk, wanted)
+    counts = await asyncio.gather(*(use_cases.send_all_again(desk, name, wanted, now) for name in ("chen", "lin")))
+    async with desk.database.connection() as connection:
+        noted = [row["messages"] for row in await storage.latest_acts(connection, 10)]
+    assert (count, sum(counts), sum(noted)) == (100, 100, 100)
+    assert max(noted) == 40
+    assert (await use_cases.count_kept(desk, wanted))[0] == 0

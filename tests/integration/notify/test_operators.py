@@ -26,6 +26,8 @@ from notify_service.app import make_app
 from notify_service.errors import PermanentError, TechnicalError
 from notify_service.operators import storage
 from notify_service.operators.sessions import LIFE, WRONG_TOKENS
+from notify_service.retention import make_purges
+from shared.purging import purge
 from support.operators import TOKENS, known, make_page, visiting
 
 if TYPE_CHECKING:
@@ -88,6 +90,9 @@ async def test_with_tokens_there_is_one(settings: Settings):
         assert 'autocomplete="off"' in page.text
         assert 'type="password"' in page.text
         assert "default-src 'none'" in page.headers["content-security-policy"]
+        # Nobody has opened its database: it is as good as away.
+        away = await browser.get("/", headers={"cookie": "operator=anything"})
+        assert (away.status_code, away.headers["retry-after"]) == (503, "10")
 
 
 @pytest.mark.parametrize(("method", "address"), ADDRESSES)
@@ -160,6 +165,18 @@ async def test_the_database_holds_neither_tokens_nor_cookies(world: World):
     assert len(rows) == 1
     assert cookie not in rows[0]["s"]
     assert TOKENS["chen"] not in rows[0]["s"]
+
+
+async def test_sessions_that_are_over_and_old_acts_are_purged(world: World, settings: Settings, clock: Clock):
+    async with visiting(make_page(world.notify), "chen"):
+        await clock.shift(LIFE + timedelta(seconds=1))
+        await purge(world.notify.database, make_purges(settings))
+        assert await acts(world) == [("chen", "signed_in")]
+        await clock.shift(timedelta(days=settings.retain_messages_days, hours=1))
+        await purge(world.notify.database, make_purges(settings))
+    assert await acts(world) == []
+    async with world.notify.database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM operator_sessions") == 0
 
 
 async def test_another_sites_form_does_nothing(world: World):

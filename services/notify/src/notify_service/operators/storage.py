@@ -120,14 +120,14 @@ async def count_kept(connection: Connection, wanted: Wanted) -> asyncpg.Record:
 
 
 async def send_again(
-    connection: Connection, wanted: Wanted, lives: Sequence[tuple[str, timedelta]], failed_by: datetime
+    connection: Connection, wanted: Wanted, lives: Sequence[tuple[str, timedelta]], failed_by: datetime, most: int
 ) -> int:
-    """Let failed messages that are looked for wait anew, each with a life and tries of its own; how many.
+    """Let at most so many failed messages that are looked for wait anew, each with its life and tries; how many.
 
     Only those whose contents are kept, and that had failed by then: what fails once more meanwhile was not meant.
     """
     values: list[object] = [*_columns(lives), failed_by]
-    return await _send_again(connection, f"settled_at <= $3 AND {_conditions(wanted, values)}", values)
+    return await _send_again(connection, f"settled_at <= $3 AND {_conditions(wanted, values)}", values, most)
 
 
 async def send_one_again(
@@ -135,16 +135,21 @@ async def send_one_again(
 ) -> bool:
     """Let one failed message wait anew; False where its contents are gone, or that failure is no longer its last."""
     values = [*_columns(lives), failed_at, message_id]
-    return await _send_again(connection, "settled_at = $3 AND id = $4", values) > 0
+    return await _send_again(connection, "settled_at = $3 AND id = $4", values, 1) > 0
 
 
-async def _send_again(connection: Connection, conditions: str, values: list[object]) -> int:
+async def _send_again(connection: Connection, conditions: str, values: list[object], most: int) -> int:
+    """Who comes second waits for the first one's rows, in the same order, and finds that they have not failed."""
     status: str = await connection.execute(
         f"""
+        WITH chosen AS (
+            SELECT id FROM messages WHERE {IS_KEPT} AND {conditions}
+            ORDER BY created_at, id LIMIT {most:d} FOR UPDATE
+        )
         UPDATE messages SET state = 'waiting', tries = 0, claimed = false, due_at = present(), settled_at = NULL,
             expires_at = present() + lives.life
-        FROM unnest($1::text[], $2::interval[]) AS lives (kind_of_life, life)
-        WHERE kind = kind_of_life AND {IS_KEPT} AND {conditions}
+        FROM chosen, unnest($1::text[], $2::interval[]) AS lives (kind_of_life, life)
+        WHERE messages.id = chosen.id AND kind = kind_of_life
         """,  # noqa: S608 - the same
         *values,
     )

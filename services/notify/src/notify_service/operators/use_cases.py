@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Messages on a page.
 PAGE = 50
+#: Messages that one transaction sends again.
+BATCH = 2000
 MOST_TROUBLES = 20
 MOST_ACTS = 10
 
@@ -199,15 +201,22 @@ async def send_one_again(desk: Desk, operator: str, message_id: UUID, failed_at:
 
 @use_case
 async def send_all_again(desk: Desk, operator: str, wanted: Wanted, failed_by: datetime) -> int:
-    """Let all failed messages that are looked for, and had failed by then, wait to be sent again; how many."""
-    values = wanted.as_values()
-    async with desk.database.transaction() as connection:
-        count = await storage.send_again(connection, wanted, lives(), failed_by)
-        if count:
-            await storage.note_act(connection, operator, "sent_again", messages=count, wanted=values)
-    log.info("failed messages wait to be sent again", messages=count, operator=operator, wanted=values)
-    desk.wake()
-    return count
+    """Let all failed messages that are looked for, and had failed by then, wait to be sent again; how many.
+
+    A batch each in a transaction, which notes it as well: no press holds very many rows, and one that breaks off has
+    told what it did.
+    """
+    values, sum_ = wanted.as_values(), 0
+    while True:
+        async with desk.database.transaction() as connection:
+            count = await storage.send_again(connection, wanted, lives(), failed_by, BATCH)
+            if count:
+                await storage.note_act(connection, operator, "sent_again", messages=count, wanted=values)
+        if not count:
+            return sum_
+        log.info("failed messages wait to be sent again", messages=count, operator=operator, wanted=values)
+        desk.wake()
+        sum_ += count
 
 
 def lives() -> list[tuple[str, timedelta]]:
