@@ -25,10 +25,13 @@ from integration.notify.world import (
 from notify_service.app import make_app
 from notify_service.errors import PermanentError, TechnicalError
 from notify_service.operators import storage
+from notify_service.operators.domain import Wanted
 from notify_service.operators.sessions import LIFE, WRONG_TOKENS
+from notify_service.operators.use_cases import lives
 from notify_service.retention import make_purges
 from shared.purging import purge
 from support.operators import TOKENS, known, make_page, visiting
+from support.serving import eventually
 
 if TYPE_CHECKING:
     import httpx
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 NO_SUCH_ADDRESS = PermanentError("SMTPRecipientRefused 550")
 AWAY = TechnicalError("ConnectionRefusedError")
+WAITING_FOR_A_LOCK = """SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database()"""
 ADDRESSES = [
     ("GET", "/"),
     ("GET", "/messages"),
@@ -319,6 +324,23 @@ async def test_two_operators_who_press_at_once_send_one_message(world: World):
         late = await second.post(f"{address}/again", data=forms[1])
         assert late.headers["location"].endswith("not")
     assert await state(world) == ["failed"]
+
+
+async def test_who_comes_while_another_is_at_it_waits_and_does_nothing(world: World):
+    await fail(world, make_approval())
+    (failed,) = await world.messages()
+    wanted, failed_at = Wanted(state="failed"), failed["settled_at"]
+    async with world.notify.database.transaction() as first:
+        assert await storage.send_one_again(first, failed["id"], lives(), failed_at)
+        async with world.notify.database.transaction() as second:
+            late = asyncio.create_task(storage.send_again(second, wanted, lives(), failed_at, 10))
+
+            async def waits() -> bool:
+                return bool(await first.fetchval(WAITING_FOR_A_LOCK))
+
+            await eventually(waits)
+            await first.execute("COMMIT; BEGIN")
+            assert await late == 0
 
 
 async def test_all_of_a_filter_are_sent_again_after_one_more_question(world: World):
