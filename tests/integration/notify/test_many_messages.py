@@ -71,7 +71,7 @@ LISTS = [
     (Wanted(state="sent", kind="refused", period="all"), 20 * PAGE),
     (Wanted(kind="secured", period="all"), PAGE),
     (Wanted(provider="smtp2", period="all"), PAGE),
-    (Wanted(provider="mitake", period="all"), PAGE),
+    (Wanted(provider="mitake", period="all"), 20 * PAGE),
     (Wanted(channel="sms", period="all"), 20 * PAGE),
     (Wanted(state="waiting", period="all"), PAGE),
 ]
