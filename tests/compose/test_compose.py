@@ -20,6 +20,7 @@ import pytest
 from local_stack.processes import wait_until
 from support import families
 from support.compose import IMAGE_PREFIX, PORTS
+from support.operators import TOKENS
 from support.papers import Paper
 from support.stack import TEACHERS_PASSWORD
 
@@ -107,6 +108,21 @@ def test_a_providers_receipt_reaches_notify_and_nothing_else_of_it_is_to_be_had(
         assert parents.get(receipt).text == "magicid=sms_gateway_rpack\nmsgid=0000000001\n"
         assert parents.get("/mailbox.json").status_code == 404
         assert teachers.get(receipt).status_code == 404
+
+
+def test_operators_have_a_port_of_their_own_on_this_machine_alone(started: Installation):
+    port = started.environment["OPERATORS_PORT"]
+    (proxy,) = started.containers("proxy")
+    assert started.docker("port", proxy, "8446").split() == [f"127.0.0.1:{port}"]
+    with browser(started, f"https://localhost:{port}") as operator, browser(started, started.binding) as parents:
+        assert operator.get("/").headers["location"] == "/sign-in"
+        signed_in = operator.post("/sign-in", data={"token": TOKENS["chen"]})
+        assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
+        assert operator.get("/messages").status_code == 200
+        for address in ("/mailbox", "/mailbox.json", "/health/ready", f"/receipts/mitake/{uuid4()}"):
+            assert operator.get(address).status_code == 404
+        assert parents.get("/messages").status_code == 404
+        assert parents.get("/receipts/../messages").status_code == 404
 
 
 def test_the_address_of_a_client_is_what_the_proxy_saw(started: Installation):

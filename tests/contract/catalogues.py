@@ -34,11 +34,14 @@ TRANSLATED: tuple[Language, ...] = tuple(language for language in NAMES if langu
 LANGUAGES: dict[str, tuple[Language, ...]] = {
     "shared.web": TRANSLATED,
     "notify_service": TRANSLATED,
+    "notify_service.operators": ("en",),
     "binding_service": TRANSLATED,
     "review_service": ("en",),
 }
 #: Folders of templates that no reader of another language gets to see.
 FOR_DEVELOPERS = ("templates/mailbox/",)
+#: Parts of a package that have catalogues of their own.
+APART = ("operators/",)
 
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None}
 #: As the environments of shared.web.pages are set up; a template that can't be read is an error, not an empty one.
@@ -112,7 +115,7 @@ def extracted(package: str) -> Catalog:
 def _sources(package: str) -> Iterator[Path]:
     root = folder(package)
     for path in sorted(root.rglob("*"), key=lambda path: path.relative_to(root).as_posix()):
-        if path.suffix in METHODS and not path.relative_to(root).as_posix().startswith(FOR_DEVELOPERS):
+        if path.suffix in METHODS and not path.relative_to(root).as_posix().startswith(FOR_DEVELOPERS + APART):
             yield path
 
 

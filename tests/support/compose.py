@@ -23,6 +23,7 @@ import httpx
 from local_stack import sample_roster
 from local_stack.processes import free_port, wait_until
 from local_stack.services import SERVICES
+from support import operators
 from support.stack import TEACHERS_PASSWORD, Sites
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def installation(folder: Path) -> Iterator[Installation]:
         "IMAGE_PREFIX": IMAGE_PREFIX,
         "FRONT": f"10.{choose.randint(16, 250)}.{choose.randint(0, 255)}",
         **{f"{name}_PORT".upper(): str(port) for name, port in ports.items()},
+        "OPERATORS_PORT": str(free_port()),
+        "OPERATOR_TOKENS": ",".join(":".join(pair) for pair in operators.known()),
         "PUBLIC_URL": f"https://localhost:{ports['binding']}",
         "REVIEW_PUBLIC_URL": f"https://localhost:{ports['review']}",
     }

@@ -1,4 +1,4 @@
-"""The notify service, put together: events in, e-mail and SMS out, and in development a mailbox page to read them."""
+"""The notify service, put together: events in, e-mail and SMS out, pages for operators and developers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from notify_service.delivery import Delivery
 from notify_service.figures import FIGURES
 from notify_service.mailbox import Mailbox
 from notify_service.notices import Notices
+from notify_service.operators import tokens
+from notify_service.operators.pages import operator_middleware, operator_routes
+from notify_service.operators.sessions import Sessions
+from notify_service.operators.use_cases import Desk
 from notify_service.pages import mailbox_routes
 from notify_service.providers import Route
 from notify_service.receipts import receipt_routes
@@ -73,11 +77,15 @@ def make_app(settings: Settings) -> Starlette:
         await close(routes)
 
     addresses: list[BaseRoute] = [*health_routes("notify_service", database, bus), *receipt_routes(settings, database)]
+    middleware = [Middleware(RequestLog), Middleware(SafetyHeaders)]
+    if operators := tokens.parse(settings.operator_tokens):
+        desk = Desk(database, limits, _names_of(routes), delivery.wake)
+        is_secure = settings.environment == "production"
+        addresses += operator_routes(desk, Sessions(database, operators), secure=is_secure)
+        middleware += operator_middleware()
     if any(isinstance(route.provider, Mailbox) for of_channel in routes.values() for route in of_channel):
         addresses += mailbox_routes(database)
-    return Starlette(
-        routes=addresses, middleware=[Middleware(RequestLog), Middleware(SafetyHeaders)], lifespan=lifespan
-    )
+    return Starlette(routes=addresses, middleware=middleware, lifespan=lifespan)
 
 
 def make_routes(settings: Settings, database: Database) -> dict[Channel, tuple[Route, ...]]:
@@ -89,6 +97,11 @@ def make_routes(settings: Settings, database: Database) -> dict[Channel, tuple[R
         channel: tuple(Route(_provider(settings, name)) for name in names) or (Route(Mailbox(database, channel)),)
         for channel, names in settings.providers().items()
     }
+
+
+def _names_of(routes: Mapping[Channel, Sequence[Route]]) -> dict[str, list[str]]:
+    """The providers of each channel by their names."""
+    return {channel: [route.provider.name for route in of_channel] for channel, of_channel in routes.items()}
 
 
 async def close(routes: Mapping[Channel, Sequence[Route]]) -> None:

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 
 class DeliveryError(Exception):
@@ -44,3 +47,15 @@ class UnknownOutcomeError(DeliveryError):
 
 class NotKeptError(Exception):
     """A message cannot be sent again: it has not failed, or its contents are no longer kept."""
+
+
+class UnknownTokenError(Exception):
+    """A token that is no operator's."""
+
+
+class TooManyTriesError(Exception):
+    """Too many wrong tokens lately; ``wait`` is how long until one may be tried again."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(wait)
+        self.wait = wait

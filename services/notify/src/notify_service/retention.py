@@ -37,6 +37,8 @@ def make_purges(settings: Settings) -> Sequence[Purge]:
             kind="masked contacts",
             change="contact = ''",
         ),
+        expired("operator_sessions", "expires_at < present()"),
+        expired("operator_acts", "at < present() - $1::interval", timedelta(days=settings.retain_messages_days)),
         expired("hourly_counts", "hour < present() - $1::interval", timedelta(days=HOURLY_COUNTS_DAYS)),
         expired("mailbox", "arrived_at < present() - $1::interval", timedelta(days=settings.retain_mailbox_days)),
     ]

@@ -64,7 +64,7 @@ class Settings(ServiceSettings):
     database_url: SecretStr = Field(
         default=SecretStr("postgresql://notify:notify@localhost:5432/kinbind"), description="PostgreSQL, role notify."
     )
-    port: int = Field(default=8004, description="Health checks and, in development, the mailbox.")
+    port: int = Field(default=8004, description="Health checks, the operators' page and, in development, the mailbox.")
     key_otp_notify: SecretStr = Field(default=SecretStr(""), description="Shared with otp: contacts and codes to send.")
     key_binding_notify: SecretStr = Field(
         default=SecretStr(""), description="Shared with binding: who is told what about which child."
@@ -181,6 +181,12 @@ class Settings(ServiceSettings):
         default=False, description="true: no e-mail is sent. While it runs: kinbind notices pause email."
     )
     sms_paused: bool = Field(default=False, description="The same for SMS.")
+
+    operator_tokens: str = Field(
+        default="",
+        description="Who may enter the operators' page: name:SHA-256 of the token, with commas; made by `operator"
+        " token`. Empty: there is no such page.",
+    )
 
     _https = field_validator("public_url", "review_url")(https_in_production)
 

@@ -1,42 +1,20 @@
-"""The tokens of systems that send their roster: the settings hold their hashes, so nobody reads a token there."""
+"""The tokens of systems that send their roster."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-import secrets
+from shared import named_tokens
+from shared.named_tokens import NAME, hash_of, name_of
 
-from shared.settings import SettingsError
-
-NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
-HASH = re.compile(r"[0-9a-f]{64}")
+__all__ = ["NAME", "hash_of", "name_of", "new_token", "parse"]
 
 
 def new_token() -> str:
-    """256 bits of chance: a plain hash of it tells nothing."""
-    return f"kbr_{secrets.token_urlsafe(32)}"
-
-
-def hash_of(token: str) -> str:
-    """SHA-256 (FIPS 180-4), in hex."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    """For one system."""
+    return named_tokens.new_token("kbr")
 
 
 def parse(text: str) -> list[tuple[str, str]]:
-    """Names and hashes of the setting: ``name:hash,name:hash``; a name may stand there twice. Raises SettingsError."""
-    pairs = [
-        (name.strip(), hash_.strip().lower())
-        for name, _, hash_ in (part.partition(":") for part in text.split(",") if part.strip())
-    ]
-    if not all(NAME.fullmatch(name) and HASH.fullmatch(hash_) for name, hash_ in pairs):
-        msg = "ROSTER_TOKENS must be name:hash[,name:hash…], as `binding-service roster token NAME` prints it"
-        raise SettingsError(msg)
-    return pairs
-
-
-def name_of(token: str, known: list[tuple[str, str]]) -> str | None:
-    """Whose token it is; None where it is nobody's. Every hash is compared, each in constant time."""
-    given = hash_of(token)
-    names = [name for name, hash_ in known if hmac.compare_digest(hash_, given)]
-    return names[0] if names else None
+    """Names and hashes of the setting. Raises SettingsError."""
+    return named_tokens.parse(
+        text, "ROSTER_TOKENS must be name:hash[,name:hash…], as `binding-service roster token NAME` prints it"
+    )
