@@ -22,7 +22,7 @@ import structlog
 
 from notify_service import domain, storage
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, NotKeptError, PermanentError, TechnicalError, UnknownOutcomeError
+from notify_service.errors import DeliveryError, PermanentError, TechnicalError, UnknownOutcomeError
 from notify_service.limits import country_of_message
 from notify_service.metrics import COUNTRY, MESSAGES, OVER_LIMIT, UNSURE
 from notify_service.providers import ASKING_SECONDS, Letter, Message, choices
@@ -385,19 +385,3 @@ async def _patiently(notify: Notify, work: Callable[[Connection], Awaitable[T]])
         except DATABASE_FAULTS as fault:
             log.warning("sending waits for the database", fault=type(fault).__name__)
         await asyncio.sleep(DATABASE_AWAY_SECONDS)
-
-
-# --- what others ask for ---
-
-
-@use_case
-async def send_again(notify: Notify, message_id: UUID) -> None:
-    """Let a failed message wait to be sent again, as the same message. Raises NotKeptError.
-
-    Only one whose contents are still kept; a code never is.
-    """
-    async with notify.database.transaction() as connection:
-        row = await connection.fetchrow("SELECT kind FROM messages WHERE id = $1", message_id)
-        if row is None or not await storage.send_again(connection, message_id, domain.patience(Kind(row["kind"])).life):
-            raise NotKeptError
-    log.info("failed message waits to be sent again", message=str(message_id))

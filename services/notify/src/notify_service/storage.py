@@ -259,21 +259,6 @@ async def hurry(connection: Connection, channel: Channel) -> None:
     )
 
 
-async def send_again(connection: Connection, message_id: UUID, life: timedelta) -> bool:
-    """Let a failed message wait anew, with a life and tries of its own; False where its contents are gone."""
-    waits: bool | None = await connection.fetchval(
-        """
-        UPDATE messages SET state = 'waiting', tries = 0, claimed = false, due_at = present(), settled_at = NULL,
-            expires_at = present() + $2::interval
-        WHERE id = $1 AND state = 'failed' AND letter IS NOT NULL
-        RETURNING true
-        """,
-        message_id,
-        life,
-    )
-    return bool(waits)
-
-
 async def tries_of(connection: Connection, message_id: UUID) -> list[asyncpg.Record]:
     """Who was asked when, and what came of it, oldest first."""
     rows: list[asyncpg.Record] = await connection.fetch(
