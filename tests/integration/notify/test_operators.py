@@ -6,7 +6,7 @@ import asyncio
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
@@ -43,13 +43,15 @@ NO_SUCH_ADDRESS = PermanentError("SMTPRecipientRefused 550")
 AWAY = TechnicalError("ConnectionRefusedError")
 WAITING_FOR_A_LOCK = """SELECT count(*) FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+#: One for all workers: a test is known by it.
+NO_MESSAGE = UUID("5b0c7f7e-6d5c-4c0f-9d0b-1f4f3a9a2f10")
 ADDRESSES = [
     ("GET", "/"),
     ("GET", "/messages"),
     ("GET", "/messages/again?state=failed"),
     ("POST", "/messages/again"),
-    ("GET", f"/messages/{uuid4()}"),
-    ("POST", f"/messages/{uuid4()}/again"),
+    ("GET", f"/messages/{NO_MESSAGE}"),
+    ("POST", f"/messages/{NO_MESSAGE}/again"),
     ("POST", "/sign-out"),
 ]
 
@@ -269,9 +271,9 @@ async def many_rows(world: World, count: int) -> None:
         ("/messages?period=", 200),
         ("/messages?kind=%00", 400),
         ("/messages?before=x", 400),
-        (f"/messages?before=2026-01-01T00:00:00_{uuid4()}", 400),
+        (f"/messages?before=2026-01-01T00:00:00_{NO_MESSAGE}", 400),
         ("/messages/again?provider=nobody", 400),
-        (f"/messages/{uuid4()}", 404),
+        (f"/messages/{NO_MESSAGE}", 404),
     ],
 )
 async def test_an_address_that_means_nothing_is_no_fault(world: World, address: str, wanted: int):
