@@ -213,7 +213,7 @@ def main() -> int:
         management = Management(url, secret("RABBITMQ_PASSWORD"))
         management.wait()
         bring(management, definitions, known)
-        vhost = str(definitions["queues"][0]["vhost"])
+        vhost = str(definitions["exchanges"][0]["vhost"])
         for name, types in readers.items():
             if types:
                 bring_reader(management, vhost, name, types, readers_known[name])

@@ -40,7 +40,8 @@ async def provider(world: World) -> Scripted:
 async def early(clock: Clock) -> timedelta:
     """How far the clock is from ours, so that an hour has just begun."""
     now = datetime.now(UTC)
-    by = timedelta(hours=1, minutes=1) - timedelta(minutes=now.minute, seconds=now.second)
+    # Backwards: a code that is made by our clock must not have died by the other.
+    by = timedelta(minutes=1) - timedelta(minutes=now.minute, seconds=now.second)
     await clock.shift(by)
     return by
 
