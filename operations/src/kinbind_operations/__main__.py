@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import sys
 import traceback
@@ -14,6 +13,7 @@ from kinbind_operations import bundle, dead_letters, notices, outbox, status, ta
 from kinbind_operations.console import warn
 from kinbind_operations.errors import RefusedError, UnreachableError
 from kinbind_operations.settings import Settings
+from shared.interrupts import INTERRUPTED, run_until_interrupted
 from shared.settings import SettingsError, load
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def main(words: list[str] | None = None) -> int:
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     try:
-        return asyncio.run(COMMANDS[arguments.command].run(load(Settings), arguments))
+        code = run_until_interrupted(COMMANDS[arguments.command].run(load(Settings), arguments))
     except SettingsError as error:
         warn(f"kinbind: {error}")
         return MISUSED
@@ -89,9 +89,10 @@ def main(words: list[str] | None = None) -> int:
         frame = traceback.extract_tb(fault.__traceback__)[-1]
         warn(f"kinbind: a fault of its own, {type(fault).__name__} at {Path(frame.filename).name}:{frame.lineno}")
         return FAILED
-    except KeyboardInterrupt:
+    if code == INTERRUPTED:
         warn("kinbind: stopped; it can be run again")
         return FAILED
+    return code
 
 
 if __name__ == "__main__":

@@ -162,7 +162,8 @@ class Held:
             else:
                 await message.nack(requeue=True)
                 self._open.remove(message)
-        await self._until_shown(count)
+        if count:
+            await self._until_shown(count)
 
     async def _until_shown(self, count: int) -> None:
         """A quorum queue counts what went back a moment later, and whoever looks next must find it."""

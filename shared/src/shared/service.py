@@ -19,6 +19,7 @@ import uvloop
 
 from shared import migrations, tracing
 from shared.health import STOPPING
+from shared.interrupts import run_until_interrupted
 from shared.logs import configure_logs
 from shared.operations import work_for_operators
 from shared.outbox import Relay
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 #: Where in the lifespan's state an app names the function that ends its streams.
 ON_STOP = "kinbind.on_stop"
-INTERRUPTED = 128 + signal.SIGINT
 
 log = structlog.get_logger(__name__)
 
@@ -161,28 +161,12 @@ def run(package: str, settings: type[S], make_app: Callable[[S], ASGIApp], comma
             _serve(values, make_app(values))
             return 0
         if arguments.command == "migrate":
-            return asyncio.run(_migrate(package, values, post=arguments.post))
+            return run_until_interrupted(_migrate(package, values, post=arguments.post))
         chosen = next(command for command in commands if command.name == arguments.command)
-        return _run_until_interrupted(chosen.run(values, arguments))
+        return run_until_interrupted(chosen.run(values, arguments))
     except SettingsError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
         return 2
-
-
-def _run_until_interrupted(act: Coroutine[None, None, int]) -> int:
-    """Run it, and cancel it at Ctrl-C. The exit code; 130 where it was cancelled, as shells have it."""
-
-    async def interruptible() -> int:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this runs in one
-        # asyncio's own handler wakes no loop that falls asleep as the signal comes, or whose signal another thread got.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
-        return await act
-
-    try:
-        return asyncio.run(interruptible())
-    except asyncio.CancelledError:
-        return INTERRUPTED
 
 
 async def _migrate(package: str, settings: ServiceSettings, *, post: bool) -> int:
