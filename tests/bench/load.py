@@ -234,6 +234,7 @@ def _apart(work: Callable[..., Coroutine[None, None, None]], *arguments: object)
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_run, args=(work, theirs, *arguments))
     process.start()
+    theirs.close()
     try:
         yield ours
     finally:
@@ -251,11 +252,12 @@ async def _hold_streams(theirs: Connection, url: str, tokens: Sequence[str]) -> 
     everybody = asyncio.Event()
     turns = asyncio.Semaphore(CLIENTS)
 
-    async def hold(token: str) -> None:
+    async def hold(number: int, token: str) -> None:
         nonlocal told
         async with turns:
             reader, writer = await connect(url)
-            writer.write(head("GET", "/api/v1/bindings/events", f"authorization: Bearer {token}"))
+            who = (f"authorization: Bearer {token}", f"x-forwarded-for: {address_of(number)}")
+            writer.write(head("GET", "/api/v1/bindings/events", *who))
             first = await reader.readuntil(b"\r\n\r\n")
             assert b" 200 " in first, first
         while True:
@@ -265,8 +267,8 @@ async def _hold_streams(theirs: Connection, url: str, tokens: Sequence[str]) -> 
                     everybody.set()
 
     async with asyncio.TaskGroup() as tasks:
-        for token in tokens:
-            tasks.create_task(hold(token))
+        for number, token in enumerate(tokens):
+            tasks.create_task(hold(number, token))
         await everybody.wait()
         theirs.send(None)
         while True:

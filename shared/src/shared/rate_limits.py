@@ -39,6 +39,10 @@ async def hit(connection: Connection, limits: list[tuple[Limit, str]]) -> timede
     A refused hit is not counted against the limit that refused it. Rows are locked in one order, so callers never wait
     for each other in a circle.
     """
+    # Who goes on asking beyond a limit writes nothing, and stands in no line for the row of a shared address.
+    wait = await wait_for(connection, limits)
+    if wait is not None:
+        return wait
     waits = [
         await _hit_one(connection, limit, subject)
         for limit, subject in sorted(limits, key=lambda item: (item[0].rule, item[1]))
@@ -67,6 +71,22 @@ async def _hit_one(connection: Connection, limit: Limit, subject: str) -> timede
     return None if row["allowed"] else row["wait"]
 
 
+async def wait_for(connection: Connection, limits: list[tuple[Limit, str]]) -> timedelta | None:
+    """How long to wait until all of the limits would allow a hit; None when they do now. Counts none."""
+    # One more is allowed when the oldest of the newest ``most`` hits counts no longer.
+    wait: timedelta | None = await connection.fetchval(
+        """
+        SELECT max(until - present())
+        FROM unnest($1::text[], $2::text[], $3::int[], $4::interval[]) AS asked (rule, subject, most, span)
+        JOIN rate_limits AS known USING (rule, subject),
+             LATERAL (SELECT hit + span AS until FROM unnest(known.hits) AS hit WHERE hit > present() - span
+                      ORDER BY hit DESC OFFSET most - 1 LIMIT 1) AS oldest
+        """,
+        *_columns(limits),
+    )
+    return wait
+
+
 async def left(connection: Connection, limits: list[tuple[Limit, str]]) -> int:
     """How many more hits every one of the limits would allow now; counts none."""
     least: int = await connection.fetchval(
@@ -75,12 +95,19 @@ async def left(connection: Connection, limits: list[tuple[Limit, str]]) -> int:
         FROM unnest($1::text[], $2::text[], $3::int[], $4::interval[]) AS asked (rule, subject, most, span)
         LEFT JOIN rate_limits AS known USING (rule, subject)
         """,
+        *_columns(limits),
+    )
+    return least
+
+
+def _columns(limits: list[tuple[Limit, str]]) -> tuple[list[str], list[str], list[int], list[timedelta]]:
+    """For unnest: rules, subjects, hits, windows."""
+    return (
         [limit.rule for limit, _ in limits],
         [subject for _, subject in limits],
         [limit.hits for limit, _ in limits],
         [limit.window for limit, _ in limits],
     )
-    return least
 
 
 async def forget(connection: Connection, rule: str, subject: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -191,8 +192,15 @@ async def _left(dsn: str, package: str) -> list[str]:
         await connection.close()
 
 
+def _allow_files() -> None:
+    """As many open files as the system grants: each open page is one, and by default there are 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
     """Serve until SIGTERM. Raises SettingsError when the address is not to be had."""
+    _allow_files()
     try:
         listener = socket.create_server((settings.host, settings.port), backlog=2048)
     except OSError as fault:

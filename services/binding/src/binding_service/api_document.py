@@ -132,7 +132,8 @@ def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
 def _refused_by_its_making(
     operation: dict[str, Any], method: str, calls: set[Callable[..., Any]]
 ) -> Iterator[type[BindingError]]:
-    yield from (InternalError, ServiceAwayError)
+    # Limited: whoever asks for so much at once that no turn is left (shared.web.fair_share).
+    yield from (InternalError, ServiceAwayError, LimitedError)
     if "security" in operation and operator_of not in calls:
         yield NotSignedInError
     if session_in_force in calls:

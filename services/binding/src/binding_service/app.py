@@ -40,10 +40,11 @@ from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.exposition import Exposition
 from shared.health import health_routes
-from shared.passwords import Passwords
+from shared.passwords import Passwords, TooManyPasswordsError
 from shared.requests import Requester
 from shared.service import ON_STOP, running
 from shared.wakes import Wakes
+from shared.web.fair_share import RETRY_SECONDS, FairShare
 from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
 from shared.web.routes import allowed_methods
@@ -156,6 +157,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     larger = {f"{API_PREFIX}v1{roster_api.PATH}": settings.roster_push_megabytes * 1_000_000}
     app.add_middleware(BodyLimit, refuse=_refuse_large, larger=larger)
     app.add_middleware(SameOrigin, allowed=settings.allowed_origins, refuse=_refuse_forged)
+    app.add_middleware(FairShare, at_once=settings.requests_per_client, refuse=_refuse_crowd)
     if settings.allowed_origins:
         app.add_middleware(FrontEnds, prefix=API_PREFIX, origins=settings.allowed_origins)
     app.add_middleware(ReadersLanguage, by_header=API_PREFIX)
@@ -168,7 +170,7 @@ def _add_error_answers(app: FastAPI) -> None:
         assert isinstance(error, BindingError)  # noqa: S101 - registered for it
         return answer(request, error)
 
-    async def on_database_fault(request: Request, _: Exception) -> Response:
+    async def on_busy_part(request: Request, _: Exception) -> Response:
         return answer(request, ServiceAwayError(retry_after=5))
 
     async def on_malformed(request: Request, error: Exception) -> Response:
@@ -190,14 +192,18 @@ def _add_error_answers(app: FastAPI) -> None:
         return answer(request, MalformedError({}), status=status, headers=headers)
 
     app.add_exception_handler(BindingError, on_error)
-    for fault in DATABASE_FAULTS:
-        app.add_exception_handler(fault, on_database_fault)
+    for fault in (*DATABASE_FAULTS, TooManyPasswordsError):
+        app.add_exception_handler(fault, on_busy_part)
     app.add_exception_handler(RequestValidationError, on_malformed)
     app.add_exception_handler(HTTPException, on_http)
 
 
 def _say_unexpected(request: Request) -> Response:
     return answer(request, InternalError())
+
+
+def _refuse_crowd(request: Request) -> Response:
+    return answer(request, LimitedError(retry_after=RETRY_SECONDS))
 
 
 def _refuse_large(request: Request) -> Response:

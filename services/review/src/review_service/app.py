@@ -26,6 +26,7 @@ from shared.health import health_routes
 from shared.passwords import Passwords
 from shared.service import ON_STOP, running
 from shared.wakes import Wakes
+from shared.web.fair_share import FairShare
 from shared.web.middleware import BodyLimit, ReadersLanguage, RequestLog, SafetyHeaders, SameOrigin, UnexpectedFaults
 from shared.web.pages import static_mounts
 
@@ -72,6 +73,7 @@ def make_app(settings: Settings) -> Starlette:
             Middleware(RequestLog),
             Middleware(SafetyHeaders),
             Middleware(ReadersLanguage, offered=LANGUAGES),
+            Middleware(FairShare, at_once=settings.requests_per_client, refuse=web.refuse_crowd),
             Middleware(SameOrigin, refuse=web.refuse_forged),
             Middleware(BodyLimit, limit=LARGEST_FORM_BYTES, refuse=web.refuse_large),
             Middleware(UnexpectedFaults, answer=web.say_unexpected),

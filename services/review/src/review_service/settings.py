@@ -95,6 +95,9 @@ class Settings(ServiceSettings):
         default="email", description="What the claim is compared with: the teacher's id in the roster, or the e-mail."
     )
     oidc_name: str = Field(default="", description="What teachers call the provider; stands on the button.")
+    requests_per_client: int = Field(
+        default=20, ge=1, description="Requests of one client address under way in one process; its others wait in line."
+    )
     passwords_at_once: int = Field(
         default=2, ge=1, description="Passwords hashed at the same time; each takes 19 MiB and a core."
     )

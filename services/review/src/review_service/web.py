@@ -17,6 +17,8 @@ from review_service.accounts import use_cases as accounts
 from review_service.errors import ForbiddenError, NotFoundError, TooManyTriesError
 from review_service.words import LANGUAGES, _
 from shared.database import DATABASE_FAULTS
+from shared.passwords import TooManyPasswordsError
+from shared.web.fair_share import RETRY_SECONDS
 from shared.web.pages import Pages, waiting
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ def problem_handlers() -> dict[int | type[Exception], ExceptionHandler]:
         TooManyTriesError: too_many,
         # An id with a NUL in it: PostgreSQL has no such text, so nobody has it.
         asyncpg.CharacterNotInRepertoireError: not_found,
-        **dict.fromkeys(DATABASE_FAULTS, unavailable),
+        **dict.fromkeys((*DATABASE_FAULTS, TooManyPasswordsError), unavailable),
     }
 
 
@@ -156,9 +158,7 @@ async def not_yours(request: Request, _fault: Exception) -> Response:
 
 async def too_many(request: Request, error: Exception) -> Response:
     """More than one teacher needs."""
-    page = _problem(request, 429, _("開啟的頁面太多"), _("請關閉幾個分頁後，再重新整理。"))
-    page.headers["retry-after"] = str(math.ceil(cast("TooManyTriesError", error).wait.total_seconds()))
-    return page
+    return _too_many(request, math.ceil(cast("TooManyTriesError", error).wait.total_seconds()))
 
 
 async def not_shown(request: Request, error: Exception) -> Response:
@@ -168,11 +168,16 @@ async def not_shown(request: Request, error: Exception) -> Response:
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
-    """The database is away."""
+    """The database is away, or too many sign in."""
     log.warning("page not available", fault=type(error).__name__)
     page = _problem(request, 503, _("系統暫時無法使用"), _("資料沒有遺失，請稍候幾秒再重新整理。"))
     page.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     return page
+
+
+def refuse_crowd(request: Request) -> Response:
+    """One client asks for so much at once that no turn is left."""
+    return _too_many(request, RETRY_SECONDS)
 
 
 def refuse_forged(request: Request) -> Response:
@@ -188,6 +193,12 @@ def refuse_large(request: Request) -> Response:
 def say_unexpected(request: Request) -> Response:
     """A fault of ours."""
     return _problem(request, 500, _("無法完成"), _("系統發生錯誤，我們已留下紀錄，請稍後再試。"))
+
+
+def _too_many(request: Request, seconds: int) -> Response:
+    page = _problem(request, 429, _("開啟的頁面太多"), _("請關閉幾個分頁後，再重新整理。"))
+    page.headers["retry-after"] = str(seconds)
+    return page
 
 
 def _problem(request: Request, status: int, title: str, text: str) -> Response:

@@ -18,6 +18,7 @@ from shared.languages import ALL, best_language, known_language, speak
 from shared.logs import correlation_id, start_correlation
 from shared.metrics import count_request, known_method
 from shared.web.routes import route_template
+from shared.web.streams import begins_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -65,7 +66,7 @@ class RequestLog:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
-                is_stream = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
+                is_stream = begins_stream(message)
                 MutableHeaders(scope=message)["x-correlation-id"] = correlation_id()
             await send(message)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from shared.wakes import happens
@@ -15,7 +16,7 @@ from shared.wakes import happens
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from shared.web.watching import Watch, Watching
 
@@ -24,6 +25,13 @@ HEARTBEAT_SECONDS = 20
 RECONNECT_MILLISECONDS = 5000
 #: nginx and those who follow it pass on what they would otherwise gather first.
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+def begins_stream(message: Message) -> bool:
+    """Whether this ASGI message is the beginning of an answer that goes on for as long as its reader likes."""
+    if message["type"] != "http.response.start":
+        return False
+    return Headers(raw=message["headers"]).get("content-type", "").startswith(StateStream.media_type)
 
 
 class StateStream(Response):

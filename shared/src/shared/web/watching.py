@@ -1,8 +1,8 @@
 """Who watches a page, and has it changed: one look-up for everybody that this process serves.
 
 A wake says that something was committed, not what (shared.wakes). While somebody watches, each wake leads to one
-look-up of what all of them see, a few times a second at most, and the streams of those for whom it is another than
-before are told. Nobody is asked for while nobody watches.
+look-up of what all of them see, some hundreds together, a few times a second at most, and the streams of those for whom
+it is another than before are told. Nobody is asked for while nobody watches.
 
 A service says what is looked up, and who is one watcher (a session, say); an app keeps its :class:`Watching` as
 ``state.watching``, where its streams find it (shared.web.streams).
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from shared.database import Database
     from shared.wakes import Wakes
 
+#: So many are looked up together: while one look-up's rows are read, nothing else of the process is done.
+TOGETHER = 500
 #: However fast commits follow one another.
 LEAST_SECONDS_BETWEEN = 0.2
 #: In times of what a look-up took: ten thousand who watch must not cost a process more than a fifth of its time.
@@ -140,8 +142,10 @@ class Watching(Generic[W]):
 
     async def _look(self) -> None:
         watches = self._everyone()
-        if not watches:
-            return
+        for first in range(0, len(watches), TOGETHER):
+            await self._look_at(watches[first : first + TOGETHER])
+
+    async def _look_at(self, watches: Sequence[Watch[W]]) -> None:
         async with self._database.connection() as connection:
             versions = await self._ask(connection, [watch.watcher for watch in watches])
         for watch, version in zip(watches, versions, strict=True):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from binding_service.context import Binding
     from shared.database import Connection
 
+    from binding_service.logins.domain import Browser
+
     Counted = list[tuple[Limit, str]]
 
 HOUR = timedelta(hours=1)
@@ -42,11 +44,7 @@ class SignInTries:
             Limit("sign-in-here", settings.sign_in_per_browser_hour, HOUR),
             hashes.digest("sign-in-here", login, address),
         )
-        from_address = (
-            Limit("sign-in-address", settings.sign_in_per_address_hour, HOUR),
-            hashes.digest("address", address),
-        )
-        self._first = [here, from_address]
+        self._first = [here, _from_address(binding, client_address)]
         self._then = [
             (Limit("sign-in-login", settings.sign_in_per_login_hour, HOUR), hashes.digest("sign-in-login", login))
         ]
@@ -64,6 +62,18 @@ class SignInTries:
         """The right password came: earlier slips count no more, but for the address."""
         for limit, subject in self._of_login:
             await rate_limits.forget(connection, limit.rule, subject)
+
+
+async def refuse_address(binding: Binding, browser: Browser) -> None:
+    """Before anything else is asked for a browser that no account can know. Raises LimitedError."""
+    if not browser.device:
+        async with binding.database.connection() as connection:
+            refuse_to_wait(await rate_limits.wait_for(connection, [_from_address(binding, browser.address)]))
+
+
+def _from_address(binding: Binding, client_address: str) -> tuple[Limit, str]:
+    limit = Limit("sign-in-address", binding.settings.sign_in_per_address_hour, HOUR)
+    return limit, binding.keys.hashes.digest("address", client_subject(client_address))
 
 
 async def count_current_password(binding: Binding, account_id: UUID, field: str) -> None:

@@ -71,9 +71,10 @@ class SignedIn:
 async def sign_in(review: Review, username: str, password: str, browser: Browser) -> SignedIn:
     """A new session; the one that the browser had before ends.
 
-    Raises TooManyTriesError, SignInRefusedError, NotInRosterError, AccountClosedError, StartPasswordExpiredError. An
-    unknown name takes as long as a wrong password.
+    Raises TooManyTriesError, SignInRefusedError, NotInRosterError, AccountClosedError, StartPasswordExpiredError, and
+    TooManyPasswordsError, where nothing was counted. An unknown name takes as long as a wrong password.
     """
+    review.passwords.check_line()
     try:
         name = domain.parse_username(username)
     except BadUsernameError:
