@@ -8,7 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from notify_service.errors import DeliveryError, PermanentError
+from notify_service.errors import DeliveryError, PermanentError, UnknownOutcomeError
 from notify_service.http_providers import is_good, post, refusal
 from notify_service.providers import Provider
 
@@ -28,6 +28,9 @@ NOT_THE_MESSAGES_FAULT = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
+#: The first request with this Idempotency-Key still runs, whose answer was lost then
+#: (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
+STILL_RUNS = HTTPStatus.CONFLICT
 
 
 class Sms(Provider):
@@ -52,6 +55,8 @@ class Sms(Provider):
 
 def verdict(status: int) -> DeliveryError:
     """What the provider's refusal means for the message."""
+    if status == STILL_RUNS:
+        return UnknownOutcomeError(f"HTTP {status}")
     its_own = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     if its_own and status not in NOT_THE_MESSAGES_FAULT:
         return PermanentError(f"HTTP {status}")
