@@ -105,6 +105,14 @@ async def test_mitake_gets_a_national_number_a_clientid_and_how_long_the_code_li
     assert twilio.sent == []
 
 
+@pytest.mark.parametrize("msgid", ["#", "to 0912345678", "1" * 65])
+async def test_what_is_no_number_of_mitakes_is_not_kept_as_one(world: World, mitake: MitakeDouble, msgid: str):
+    mitake.answers = [web.Response(text=f"msgid={msgid}\r\nstatuscode=1\r\n")]
+    assert (await send(world))["state"] == "sent"
+    (attempt,) = await world.tries()
+    assert attempt["provider_id"] is None
+
+
 async def test_a_lines_end_is_mitakes_own(world: World, mitake: MitakeDouble):
     letter = Letter(to=MOBILE, text="您的驗證碼 049497\n@parents.example #049497")
     message = Message(uuid4(), Kind.CODE, datetime.now(UTC), letter, uuid4(), 60)
@@ -212,7 +220,11 @@ async def test_what_twilio_refuses_fails_or_waits_by_whose_fault_it_is(
     assert (row["state"], row["last_error"], row["unsure"]) == (state, reason, 0)
 
 
-@pytest.mark.parametrize("answer", [(500, 20500), web.Response(text="{}", status=201)], ids=["fault", "no sid"])
+@pytest.mark.parametrize(
+    "answer",
+    [(500, 20500), web.Response(text="{}", status=201), web.Response(text='{"sid": "to +8190"}', status=201)],
+    ids=["fault", "no sid", "another text"],
+)
 async def test_after_an_unclear_answer_of_twilios_a_second_one_may_go_out(
     world: World, twilio: TwilioDouble, answer: tuple[int, int] | web.Response
 ):

@@ -115,6 +115,7 @@ def test_a_servers_own_id_of_a_mail_is_found(said: str, id_: str):
         (401, TechnicalError),
         (403, TechnicalError),
         (404, TechnicalError),
+        (409, UnknownOutcomeError),
         (429, TechnicalError),
         (302, TechnicalError),
         (500, TechnicalError),
@@ -136,8 +137,12 @@ def test_what_mitakes_statuscodes_mean(codes: str, kind: type[DeliveryError]):
     assert mitake.verdict(codes[0]).reason == f"Mitake {codes[0]}"
 
 
-def test_an_answer_of_mitakes_without_a_statuscode_is_one_that_was_lost():
-    assert type(mitake.verdict("")) is UnknownOutcomeError
+@pytest.mark.parametrize("code", ["", "0912345678", "e" * 5000, "吳", "\n", "E", "**"])
+def test_an_answer_of_mitakes_without_a_statuscode_is_one_that_was_lost_and_none_of_its_text_is_kept(code: str):
+    verdict = mitake.verdict(code)
+
+    assert type(verdict) is UnknownOutcomeError
+    assert verdict.reason == "Mitake without statuscode"
 
 
 @pytest.mark.parametrize(

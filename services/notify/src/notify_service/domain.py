@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+
+#: What a provider may call a message; anything else in its place is none of our rows' business.
+PROVIDER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 class Kind(StrEnum):

@@ -8,8 +8,10 @@ which is random and known to nobody else.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from notify_service.domain import PROVIDER_ID
 from notify_service.errors import DeliveryError, PermanentError, TechnicalError, UnknownOutcomeError
 from notify_service.http_providers import is_good, post, refusal
 from notify_service.providers import Provider
@@ -31,6 +33,7 @@ TAKEN = frozenset("01234")
 REFUSED = frozenset("tuv56789")
 #: "System error": whether the message was taken, only Mitake knows.
 UNCLEAR = frozenset("*")
+STATUSCODE = re.compile(r"[0-9a-z*]")
 DELIVERED = "4"
 UNDELIVERED = frozenset("56789")
 
@@ -57,9 +60,10 @@ class Mitake(Provider):
             raise refusal(status)
         answer = parse(body)
         code = answer.get("statuscode", "")
-        if code not in TAKEN or not code:
+        if code not in TAKEN:
             raise verdict(code)
-        return answer.get("msgid", "").lstrip("#")
+        msgid = answer.get("msgid", "").lstrip("#")
+        return msgid if PROVIDER_ID.fullmatch(msgid) else ""
 
     def _form(self, message: Message) -> dict[str, str]:
         letter = message.letter
@@ -82,8 +86,10 @@ def parse(body: bytes) -> dict[str, str]:
 
 def verdict(code: str) -> DeliveryError:
     """What a status other than a good one means; an answer without one is one that was lost."""
-    if not code or code in UNCLEAR:
-        return UnknownOutcomeError(f"Mitake {code or 'without statuscode'}")
+    if not STATUSCODE.fullmatch(code):
+        return UnknownOutcomeError("Mitake without statuscode")
+    if code in UNCLEAR:
+        return UnknownOutcomeError(f"Mitake {code}")
     # Suspended, wrong account, no points, too many connections, a parameter: another provider may take it.
     return (PermanentError if code in REFUSED else TechnicalError)(f"Mitake {code}")
 

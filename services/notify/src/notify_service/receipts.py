@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from notify_service import storage
+from notify_service.domain import PROVIDER_ID
 from notify_service.metrics import RECEIPTS
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from notify_service.settings import Settings
     from shared.database import Database
 
-#: What a provider may call a message.
-PROVIDER_ID = re.compile(r"#?\w{1,64}")
 ERROR_CODE = re.compile(r"\d{1,6}")
 LONGEST_FORM = 16 * 1024
 
@@ -39,14 +38,15 @@ def receipt_routes(settings: Settings, database: Database) -> list[BaseRoute]:
     async def mitake(request: Request) -> Response:
         from notify_service.mitake import acknowledgement, receipt  # noqa: PLC0415 - its HTTP client is 8 MB
 
-        msgid, flag = (request.query_params.get(name, "") for name in ("msgid", "StatusFlag"))
+        given, flag = (request.query_params.get(name, "") for name in ("msgid", "StatusFlag"))
+        msgid = given.removeprefix("#")
         if not PROVIDER_ID.fullmatch(msgid):
             return Response(status_code=400)
         said = receipt(flag)
         if said:
-            await _note(database, request.path_params["try_id"], "mitake", said, f"Mitake {flag}", msgid.lstrip("#"))
+            await _note(database, request.path_params["try_id"], "mitake", said, f"Mitake {flag}", msgid)
         # For one of a try that is none, too: else it would come again and again.
-        return PlainTextResponse(acknowledgement(msgid))
+        return PlainTextResponse(acknowledgement(given))
 
     async def twilio(request: Request) -> Response:
         from notify_service.twilio import is_signed, receipt  # noqa: PLC0415 - the same

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import encode_basic_auth
 
+from notify_service.domain import PROVIDER_ID
 from notify_service.errors import DeliveryError, PermanentError, TechnicalError, UnknownOutcomeError
 from notify_service.http_providers import is_good, post, refusal
 from notify_service.providers import Provider
@@ -56,7 +57,7 @@ class Twilio(Provider):
         if not is_good(status):
             raise verdict(status, answer.get("code"))
         sid = answer.get("sid")
-        if not isinstance(sid, str):
+        if not isinstance(sid, str) or not PROVIDER_ID.fullmatch(sid):
             raise UnknownOutcomeError("Twilio without sid")  # noqa: EM101, TRY003 - a reason, no sentence
         return sid
 
