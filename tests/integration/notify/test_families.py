@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+import pytest
+
 from integration.notify.world import (
     PARENT,
+    Scripted,
     make_approval,
     make_deletion_asked,
     make_forgotten,
     make_guardian_bound,
     make_objection_closed,
 )
+from notify_service import sending
+from notify_service.errors import PermanentError, TechnicalError
 
 if TYPE_CHECKING:
     from integration.notify.world import World
+    from notify_service.errors import DeliveryError
 
 
 async def letter(world: World) -> str:
@@ -80,6 +86,25 @@ async def test_who_is_forgotten_gets_the_last_letter_and_nothing_that_still_wait
     assert (dropped["state"], dropped["letter"]) == ("dropped", None)
     assert rows[UUID(other.subject)]["state"] == "waiting"
     assert sorted(row["kind"] for row in rows.values()) == ["account_deleted", "approved", "approved"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"), [(PermanentError("550"), "failed"), (TechnicalError("away"), "dropped"), (None, "sent")]
+)
+async def test_of_what_was_being_sent_when_its_reader_was_forgotten_nothing_stays_either(
+    world: World, fault: DeliveryError | None, state: str
+) -> None:
+    under_way = make_approval()
+    await world.hear(under_way)
+    (claimed,) = await world.claim()
+    event = make_forgotten(under_way.subject)
+    await world.hear(event.model_copy(update={"data": event.data.model_copy(update={"for_notify": ""})}))
+    provider = Scripted("only", fault)
+    await sending.deliver(world.with_providers(email=provider), claimed)
+    assert await world.claim() == []
+
+    row = await world.message()
+    assert (len(provider.asked), row["state"], row["letter"], row["contact"]) == (1, state, None, "")
 
 
 async def test_who_is_forgotten_without_an_address_gets_no_letter(world: World) -> None:

@@ -68,16 +68,21 @@ async def drop_expired(connection: Connection) -> list[asyncpg.Record]:
 
 
 async def drop_about(connection: Connection, subjects: list[str]) -> None:
-    """Drop what waits to be sent about these; a message that is being sent right now is left to its sender.
+    """Drop what waits to be sent about these; of what is settled, the contents that were kept and the masked contact.
 
-    Of what is settled, the contents that were kept and the masked contact go.
+    A message that is being sent right now is left to its sender, for this one try: it is worth nothing after it.
     """
     await connection.execute(
         """
-        UPDATE messages SET contact = '', letter = NULL, claimed = false,
-            state = CASE state WHEN 'waiting' THEN 'dropped' ELSE state END,
-            settled_at = coalesce(settled_at, present())
-        WHERE split_part(cause, ':', 1) = ANY($1) AND NOT (state = 'waiting' AND claimed AND due_at > present())
+        WITH about AS (
+            SELECT id, claimed AND due_at > present() AS is_under_way
+            FROM messages WHERE split_part(cause, ':', 1) = ANY($1) FOR UPDATE
+        )
+        UPDATE messages SET contact = '', letter = CASE WHEN is_under_way THEN letter END, claimed = is_under_way,
+            state = CASE WHEN state = 'waiting' AND NOT is_under_way THEN 'dropped' ELSE state END,
+            expires_at = least(expires_at, present()),
+            settled_at = CASE WHEN NOT is_under_way THEN coalesce(settled_at, present()) END
+        FROM about WHERE messages.id = about.id
         """,
         subjects,
     )
@@ -185,10 +190,14 @@ async def settle(
     last_error: str | None = None,
     keeps_letter: bool = False,
 ) -> None:
-    """A message has come to its end, whichever it is: its contents go, but where they are to be kept for a while."""
+    """A message has come to its end, whichever it is: its contents go, but where they are to be kept for a while.
+
+    What is worth nothing any more is not kept: it is too late, or its reader is forgotten.
+    """
     await connection.execute(
         """
-        UPDATE messages SET state = $2, letter = CASE WHEN $6 THEN letter END, claimed = false, settled_at = present(),
+        UPDATE messages SET state = $2, claimed = false, settled_at = present(),
+            letter = CASE WHEN $6 AND expires_at > present() THEN letter END,
             provider = $3, fault = coalesce($4, fault), last_error = coalesce($5, last_error)
         WHERE id = $1 AND state = 'waiting'
         """,
