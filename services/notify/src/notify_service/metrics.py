@@ -45,8 +45,9 @@ UNSURE = Counter(
 OVER_LIMIT = Counter(
     "kinbind_messages_over_limit",
     "Messages that a limit held back, by which: the channel's, that of the named country, or 'country': it is not one"
-    " that SMS go to.",
-    ("channel", "limit"),
+    " that SMS go to. And by what became of them: codes are dropped, others are waiting for the next hour, or have"
+    " failed.",
+    ("channel", "limit", "outcome"),
     registry=REGISTRY,
 )
 RECEIPTS = Counter(
@@ -65,8 +66,9 @@ def expect(routes: Mapping[Channel, Sequence[Route]], limits: Limits) -> None:
         _expect_messages(channel, [route.provider.name for route in of_channel])
         for route in of_channel:
             CIRCUIT_OPEN.labels(channel, route.provider.name).set_function(partial(_is_open, route.circuit))
-    for limit in (COUNTRY, *limits.countries):
-        OVER_LIMIT.labels("sms", limit)
+    for country in limits.countries:
+        _expect_limit("sms", country)
+    OVER_LIMIT.labels("sms", COUNTRY, "failed")
     for provider in GIVING_RECEIPTS:
         for outcome in ("delivered", "undelivered"):
             RECEIPTS.labels(provider, outcome)
@@ -85,4 +87,9 @@ def _expect_messages(channel: Channel, providers: Sequence[str]) -> None:
                 MESSAGES.labels(kind, channel, provider, outcome)
     for why in ("answer lost", "claim ended"):
         UNSURE.labels(channel, why)
-    OVER_LIMIT.labels(channel, WHOLE_CHANNEL)
+    _expect_limit(channel, WHOLE_CHANNEL)
+
+
+def _expect_limit(channel: Channel, limit: str) -> None:
+    for outcome in ("dropped", "waiting"):
+        OVER_LIMIT.labels(channel, limit, outcome)

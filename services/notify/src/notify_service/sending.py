@@ -168,7 +168,7 @@ async def _count_in(notify: Notify, sending: Sending) -> None:
         return
     if not domain.waits_for_the_next_hour(sending.kind):
         await _refuse(notify, sending, "dropped", "LimitReached", limit)
-    OVER_LIMIT.labels(sending.channel, limit).inc()
+    OVER_LIMIT.labels(sending.channel, limit, "waiting").inc()
     log.warning("message waits: the hour's limit is reached", limit=limit)
     await _write_down(
         notify,
@@ -179,7 +179,7 @@ async def _count_in(notify: Notify, sending: Sending) -> None:
 
 async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, limit: str) -> None:
     """End a message that a limit forbids. Raises _NothingSentError."""
-    OVER_LIMIT.labels(sending.channel, limit).inc()
+    OVER_LIMIT.labels(sending.channel, limit, state).inc()
     MESSAGES.labels(sending.kind, sending.channel, "-", state).inc()
     log.error("message not sent: a limit forbids it", state=state, reason=reason)
     await _write_down(notify, lambda c: storage.settle(c, sending.id, state, fault="limit", last_error=reason))
