@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.migrations import is_post, migrations
+from shared.migrations import CONCURRENTLY, is_post, migrations, statements
 from support import released
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ ON_OLD_TABLES = {
     r"\bADD (CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN|EXCLUDE)\b": "refuses rows of the version before",
     r"\bADD .*\b(UNIQUE|REFERENCES|CHECK)\b": "refuses rows of the version before",
     r"\bCREATE UNIQUE INDEX\b": "refuses rows of the version before",
+    r"\bCREATE INDEX\b(?! CONCURRENTLY)": "whoever writes waits until it is built: name it .concurrently.sql",
 }
+#: Of a ``.concurrently.sql``: what blocks no writer, and may be done again after it broke off.
+BESIDE_WRITERS = re.compile(r"CREATE INDEX CONCURRENTLY IF NOT EXISTS .*|ALTER TABLE \w+ VALIDATE CONSTRAINT \w+")
 #: The parts of an ALTER TABLE.
 CLAUSES = re.compile(r",(?= *(?:ADD|ALTER|DROP)\b)", re.IGNORECASE)
 
@@ -91,6 +94,8 @@ def test_what_comes_first_breaks_no_process_of_the_version_before(name: str):
         "ALTER TABLE outbox ADD CONSTRAINT outbox_tries CHECK (tries < 5)",
         "ALTER TABLE outbox ADD COLUMN topic text REFERENCES topics",
         "CREATE UNIQUE INDEX outbox_once ON outbox (type)",
+        "CREATE UNIQUE INDEX CONCURRENTLY outbox_once ON outbox (type)",
+        "CREATE INDEX outbox_type ON outbox (type)",
         "-- nothing to see\ndrop index outbox_due",
     ],
 )
@@ -103,11 +108,12 @@ def test_what_would_break_one_is_refused(sql: str):
     [
         "-- DROP TABLE is only spoken of\nCREATE TABLE topics (id uuid PRIMARY KEY, name text NOT NULL)",
         "CREATE TABLE topics (id uuid); CREATE UNIQUE INDEX topics_id ON topics (id)",
+        "CREATE TABLE topics (id uuid); CREATE INDEX topics_name ON topics (id)",
         "CREATE TABLE topics (id uuid); ALTER TABLE topics ADD CONSTRAINT topics_pkey PRIMARY KEY (id)",
         "ALTER TABLE outbox ADD COLUMN topic text NOT NULL DEFAULT ''",
         "ALTER TABLE outbox ADD COLUMN topic text DEFAULT '' NOT NULL, ADD COLUMN other text",
         "ALTER TABLE outbox ALTER COLUMN type DROP NOT NULL",
-        "CREATE INDEX outbox_type ON outbox (type)",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS outbox_type ON outbox (type)",
         "ALTER TABLE outbox DROP CONSTRAINT outbox_tries, -- beside the version before: the next line widens it",
     ],
 )
@@ -115,8 +121,17 @@ def test_what_only_adds_is_not(sql: str):
     assert list(faults(sql)) == []
 
 
+def test_what_is_done_by_statements_holds_up_no_writer_and_can_be_done_again():
+    of_statements = {name: sql for name, sql in EVERY.items() if name.endswith(CONCURRENTLY)}
+    assert of_statements
+    for name, sql in of_statements.items():
+        assert not any(";" in comment for comment in COMMENT.findall(sql)), name
+        for statement in statements(COMMENT.sub("", sql)):
+            assert BESIDE_WRITERS.fullmatch(" ".join(statement.split())), (name, statement)
+
+
 def test_every_name_says_its_place_and_no_number_is_taken_twice():
-    assert all(re.fullmatch(r"\w+/\d{4}_\w+(\.post)?\.sql", name) for name in EVERY)
+    assert all(re.fullmatch(r"\w+/\d{4}_\w+(\.post|\.concurrently)?\.sql", name) for name in EVERY)
     places = [(owner(name), number(name)) for name in EVERY]
     assert len(places) == len(set(places))
 

@@ -20,7 +20,7 @@ async def fill(database: Database, rows: int) -> None:
                 settled_at, tries, provider, contact, fault, last_error)
             SELECT gen_random_uuid(),
                 CASE n % 10 WHEN 0 THEN 'code' WHEN 1 THEN 'refused' WHEN 2 THEN 'withdrawn' ELSE 'approved' END,
-                'x:' || n, CASE n % 10 WHEN 0 THEN 'sms' ELSE 'email' END,
+                gen_random_uuid() || ':1', CASE n % 10 WHEN 0 THEN 'sms' ELSE 'email' END,
                 CASE n % 100 WHEN 31 THEN 'failed' ELSE 'sent' END, CASE n % 100 WHEN 31 THEN 'sealed' END, '-',
                 present() - n * interval '{DAYS} days' / {rows}, present(),
                 present() - n * interval '{DAYS} days' / {rows}, 1,

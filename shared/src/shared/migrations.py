@@ -1,4 +1,4 @@
-"""Plain SQL migrations, applied in the order of their names, each once and in a transaction of its own.
+"""Plain SQL migrations, applied in the order of their names, each once and, but for indexes, in its own transaction.
 
 What every service needs (outbox, inbox, rate limits, the clock) is in ``shared/migrations``; a service's own are in its
 package's ``migrations`` folder. A role owns its schema and nothing else, and its search_path is that schema, so no
@@ -7,7 +7,10 @@ statement names one.
 A deployment has two parts, because processes of the version before run beside the new ones for a while:
 
 - ``0013_name.sql`` only adds. ``migrate`` applies it before the first new process starts.
-- ``0014_name.post.sql`` takes away or forbids (drops, constraints, the end of a rename). ``migrate --post`` applies it
+- ``0014_name.concurrently.sql`` builds indexes on tables that are in use (``CREATE INDEX CONCURRENTLY IF NOT EXISTS``)
+  or validates constraints: a statement at a time, outside a transaction, so that others write meanwhile. It comes at
+  the same time, and what a run leaves half-done the next one does anew.
+- ``0015_name.post.sql`` takes away or forbids (drops, constraints, the end of a rename). ``migrate --post`` applies it
   when no process of the version before is left; until then both versions work without it.
 
 In a release the post migrations have the highest numbers. The post migrations of a release come before the next
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
 #: Any number: the advisory lock that lets one of several migrating processes go first.
 LOCK = 5_402_779
 POST = ".post.sql"
+CONCURRENTLY = ".concurrently.sql"
+#: What a statement that broke off has left, which is kept up to date and used by nobody.
+HALF_BUILT = """SELECT indexrelid::regclass::text AS name FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace"""
 #: Who asks for a table behind a long transaction makes everybody queue who comes after: not for longer than this.
 LOCK_TIMEOUT_SECONDS = 2
 LOCK_PAUSE_SECONDS = 1
@@ -49,7 +56,7 @@ async def migrate(dsn: str, package: str, *, post: bool = False) -> list[str]:
     """
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute("SELECT pg_advisory_lock(hashtext(current_schema()) + $1)", LOCK)
+        await _be_the_only_one(connection)
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, checksum text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT now())"
@@ -111,17 +118,23 @@ def _without_post(due: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, sql) for name, sql in due if not is_post(name)]
 
 
+async def _be_the_only_one(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Wait until no other process migrates the schema.
+
+    Not in a statement: an index that the other one builds concurrently would wait for that statement's end.
+    """
+    ask = "SELECT pg_try_advisory_lock(hashtext(current_schema()) + $1)"
+    while not await connection.fetchval(ask, LOCK):  # noqa: ASYNC110 - another process's doing
+        await asyncio.sleep(LOCK_PAUSE_SECONDS)
+
+
 async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, sql: str) -> None:
     """Apply one, and try again while others hold what it wants to lock."""
+    work = _by_statements if name.endswith(CONCURRENTLY) else _in_a_transaction
     deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
     while True:
         try:
-            async with connection.transaction():
-                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
-                await connection.execute(sql)
-                await connection.execute(
-                    "INSERT INTO migrations (name, checksum) VALUES ($1, $2)", name, _checksum(sql)
-                )
+            await work(connection, name, sql)
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             if time.monotonic() > deadline:
                 msg = f"{name}: a long transaction holds a table that it changes (see pg_stat_activity); run it again"
@@ -129,6 +142,32 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, sql:
             await asyncio.sleep(LOCK_PAUSE_SECONDS)
         else:
             return
+
+
+async def _in_a_transaction(connection: asyncpg.Connection[asyncpg.Record], name: str, sql: str) -> None:
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        await connection.execute(sql)
+        await _note(connection, name, sql)
+
+
+async def _by_statements(connection: asyncpg.Connection[asyncpg.Record], name: str, sql: str) -> None:
+    """Each waits for transactions that began before it, and holds up nobody meanwhile."""
+    await connection.execute(f"SET lock_timeout = '{LOCK_PATIENCE_SECONDS}s'")
+    for row in await connection.fetch(HALF_BUILT):
+        await connection.execute(f"DROP INDEX CONCURRENTLY {row['name']}")
+    for statement in statements(sql):
+        await connection.execute(statement)
+    await _note(connection, name, sql)
+
+
+def statements(sql: str) -> list[str]:
+    """Those of a ``.concurrently.sql``, in which no semicolon stands but at their ends."""
+    return [statement.strip() for statement in sql.split(";") if statement.strip()]
+
+
+async def _note(connection: asyncpg.Connection[asyncpg.Record], name: str, sql: str) -> None:
+    await connection.execute("INSERT INTO migrations (name, checksum) VALUES ($1, $2)", name, _checksum(sql))
 
 
 def _owner(name: str) -> str:

@@ -10,12 +10,16 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
+from notify_service import storage as messages
 from notify_service.operators import storage, use_cases
 from notify_service.operators.domain import Place, Wanted
 from notify_service.operators.use_cases import PAGE
+from notify_service.retention import make_purges
+from shared.purging import purge
 from support.many_messages import DAYS, fill
 from support.operators import make_desk
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from integration.notify.world import World
     from notify_service.operators.use_cases import Desk
+    from notify_service.settings import Settings
     from shared.database import Connection
     from support.databases import Clock
 
@@ -91,6 +96,27 @@ async def test_pages_read_what_they_show_and_the_overview_a_day(full: Desk, monk
     failed = partial(use_cases.count_kept, full, Wanted(state="failed", period="all"))
     assert (await failed())[0] == ROWS // 100
     assert await read_by(full, failed, monkeypatch) <= ROWS // 100 + 10
+
+
+async def test_the_purge_reads_what_it_purges_and_forgetting_reads_what_is_forgotten(
+    full: Desk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    purges = make_purges(settings)
+    await purge(full.database, purges)
+    async with full.database.connection() as connection:
+        await connection.execute("VACUUM ANALYZE messages")
+
+    async def look() -> None:
+        async with full.database.connection() as connection:
+            for each in purges:
+                assert await each.count(connection) == await each.batch(connection, 1000) == 0
+
+    async def forget() -> None:
+        async with full.database.connection() as connection:
+            await messages.drop_about(connection, [str(uuid4()) for _ in range(8)])
+
+    assert await read_by(full, look, monkeypatch) <= 2 * 3 * ROWS // 100, "more than all that failed, for each purge"
+    assert await read_by(full, forget, monkeypatch) <= PAGE
 
 
 async def test_very_many_are_sent_again_in_batches_that_are_noted(

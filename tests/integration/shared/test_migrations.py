@@ -27,6 +27,20 @@ SECOND = [*FIRST, ("probe/0002_name.sql", "ALTER TABLE things ADD COLUMN name te
 POST = ("probe/0003_former.post.sql", "ALTER TABLE things DROP COLUMN former")
 THIRD = [*SECOND, POST]
 FOURTH = [*THIRD, ("probe/0004_more.sql", "ALTER TABLE things ADD COLUMN more text")]
+CONCURRENTLY = (
+    "probe/0002_ways.concurrently.sql",
+    """
+    -- What is looked for.
+    CREATE INDEX CONCURRENTLY IF NOT EXISTS things_former ON things (former);
+    CREATE INDEX CONCURRENTLY IF NOT EXISTS things_both ON things (id, former);
+    """,
+)
+WITH_INDEXES = [*FIRST, CONCURRENTLY]
+#: All that are ready to be used.
+INDEXES = (
+    "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'things'::regclass AND indisvalid ORDER BY 1"
+)
+AN_INDEX_WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'virtualxid' AND NOT granted)"
 SOMEONE_WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'things'::regclass AND NOT granted)"
 
 
@@ -154,6 +168,68 @@ async def test_behind_a_long_transaction_it_lets_others_pass_and_tries_again(
         assert not migrating.done()
     assert await migrating == ["probe/0002_name.sql"]
     await writer.close()
+
+
+async def indexes(connection: asyncpg.Connection) -> list[str]:
+    return [row[0] for row in await connection.fetch(INDEXES)]
+
+
+async def test_an_index_is_built_while_others_write(dsn: str, connection: asyncpg.Connection, release: Release) -> None:
+    release.of(FIRST)
+    await migrate(dsn, "probe")
+    release.of(WITH_INDEXES)
+    writer = await asyncpg.connect(dsn)
+    async with connection.transaction():
+        await connection.execute("INSERT INTO things (id) VALUES (1)")
+        migrating = asyncio.create_task(migrate(dsn, "probe"))
+        await eventually(partial(writer.fetchval, AN_INDEX_WAITS))
+        await writer.execute("INSERT INTO things (id) VALUES (2)", timeout=1.9)
+        assert not migrating.done()
+    assert await migrating == [CONCURRENTLY[0]]
+    assert await indexes(connection) == ["things_both", "things_former", "things_pkey"]
+    assert await migrate(dsn, "probe") == []
+    await writer.close()
+
+
+async def test_an_index_that_a_former_run_left_half_built_is_built_anew(
+    dsn: str, connection: asyncpg.Connection, release: Release
+) -> None:
+    release.of(FIRST)
+    await migrate(dsn, "probe")
+    release.of(WITH_INDEXES)
+    looker = await asyncpg.connect(dsn)
+    async with connection.transaction():
+        await connection.execute("INSERT INTO things (id) VALUES (1)")
+        migrating = asyncio.create_task(migrate(dsn, "probe"))
+        await eventually(partial(looker.fetchval, AN_INDEX_WAITS))
+        migrating.cancel()
+        await asyncio.gather(migrating, return_exceptions=True)
+        assert await looker.fetchval("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = 'things_former'::regclass")
+    assert await migrate(dsn, "probe") == [CONCURRENTLY[0]]
+    assert await indexes(connection) == ["things_both", "things_former", "things_pkey"]
+    await looker.close()
+
+
+async def test_several_at_once_build_an_index_once(dsn: str, release: Release) -> None:
+    """Who waits for the other to be done must not be who the index waits for."""
+    release.of(FIRST)
+    await migrate(dsn, "probe")
+    release.of(WITH_INDEXES)
+    applied = await asyncio.gather(*(migrate(dsn, "probe") for _ in range(4)))
+    assert sorted(map(len, applied)) == [0, 0, 0, 1]
+
+
+async def test_an_index_that_waits_for_very_long_is_spoken_of(
+    dsn: str, connection: asyncpg.Connection, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_PATIENCE_SECONDS", 1)
+    release.of(FIRST)
+    await migrate(dsn, "probe")
+    release.of(WITH_INDEXES)
+    async with connection.transaction():
+        await connection.execute("INSERT INTO things (id) VALUES (1)")
+        with pytest.raises(MigrationError, match=r"0002_ways.concurrently.sql: a long transaction holds a table"):
+            await migrate(dsn, "probe")
 
 
 async def test_who_never_lets_go_is_spoken_of(

@@ -1,11 +1,11 @@
+from __future__ import annotations
+
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from prometheus_client import Metric
-from prometheus_client.samples import Sample
 
 from notify_service import metrics
 from notify_service.circuits import OPENS_AFTER, Circuit
@@ -13,6 +13,12 @@ from notify_service.limits import Limits
 from notify_service.metrics import expect
 from notify_service.providers import Message, Provider, Route
 from shared.metrics import REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client import Metric
+    from prometheus_client.samples import Sample
 
 ALERTS = Path(__file__).resolve().parents[3] / "deploy" / "observability" / "alerts.yml"
 NOTIFYS_OWN = (metrics.MESSAGES, metrics.CIRCUIT_OPEN, metrics.UNSURE, metrics.OVER_LIMIT, metrics.RECEIPTS)

@@ -22,10 +22,11 @@ def make_purges(settings: Settings) -> Sequence[Purge]:
     """Of settled messages first what is personal, the rest of them later; and the development mailbox."""
     settled = "state <> 'waiting' AND settled_at < present() - $1::interval"
     return [
-        expired("messages", settled, timedelta(days=settings.retain_messages_days)),
+        expired("messages", settled, timedelta(days=settings.retain_messages_days), oldest_by="settled_at"),
         expired(
             "messages",
-            f"letter IS NOT NULL AND {settled}",
+            # Only what has failed keeps any (messages_contents_gone), and there is an index of that.
+            f"state = 'failed' AND letter IS NOT NULL AND {settled}",
             timedelta(days=settings.retain_failed_days),
             kind="contents of failed messages",
             change="letter = NULL",
@@ -36,6 +37,7 @@ def make_purges(settings: Settings) -> Sequence[Purge]:
             timedelta(days=settings.retain_contacts_days),
             kind="masked contacts",
             change="contact = ''",
+            oldest_by="settled_at",
         ),
         expired("operator_sessions", "expires_at < present()"),
         expired("operator_acts", "at < present() - $1::interval", timedelta(days=settings.retain_messages_days)),

@@ -16,6 +16,7 @@ CREATE TABLE message_tries (
     CHECK ((ended_at IS NULL) = (outcome IS NULL))
 );
 CREATE INDEX message_tries_message ON message_tries (message_id, began_at);
+CREATE INDEX message_tries_of_provider ON message_tries (provider, began_at);
 
 -- contact: masked. fault: what last_error is one of, or 'limit'. asked: the provider whose answer was lost last.
 ALTER TABLE messages
@@ -23,9 +24,8 @@ ALTER TABLE messages
     ADD COLUMN fault text,
     ADD COLUMN asked text,
     ADD COLUMN delivered_at timestamptz;
-CREATE INDEX messages_created ON messages (created_at);
 
 -- What has failed may keep its contents for some days, to be sent again.
 ALTER TABLE messages DROP CONSTRAINT messages_letter; -- beside the version before: the next one asks for less
-ALTER TABLE messages ADD CONSTRAINT messages_contents CHECK (letter IS NOT NULL OR state <> 'waiting'), -- beside the version before: the former one says it
-    ADD CONSTRAINT messages_contents_gone CHECK (letter IS NULL OR state IN ('waiting', 'failed')); -- beside the version before: the same
+ALTER TABLE messages ADD CONSTRAINT messages_contents CHECK (letter IS NOT NULL OR state <> 'waiting') NOT VALID, -- beside the version before: the former one says it
+    ADD CONSTRAINT messages_contents_gone CHECK (letter IS NULL OR state IN ('waiting', 'failed')) NOT VALID; -- beside the version before: the same

@@ -1,4 +1,4 @@
--- The operators' page: who is signed in, what they did, and ways to the messages that they look for.
+-- The operators' page: who is signed in, and what they did.
 CREATE TABLE operator_sessions (
     token_hash text PRIMARY KEY, -- of the cookie
     key_hash   text        NOT NULL, -- of the operator's token: where the settings no longer hold it, the session is over
@@ -18,12 +18,3 @@ CREATE TABLE operator_acts (
 );
 CREATE INDEX operator_acts_at ON operator_acts (at);
 CREATE INDEX operator_acts_message ON operator_acts (message_id) WHERE message_id IS NOT NULL;
-
--- Newest first, all of them or of one kind or provider; and what did not end well, which is little.
-DROP INDEX messages_created; -- beside the version before: it asks for none by it
-CREATE INDEX messages_newest ON messages (created_at, id);
-CREATE INDEX messages_unsent ON messages (state, created_at, id) WHERE state <> 'sent';
-CREATE INDEX messages_of_kind ON messages (kind, created_at, id);
-CREATE INDEX messages_of_provider ON messages (provider, created_at, id);
-CREATE INDEX messages_settled ON messages (settled_at);
-CREATE INDEX message_tries_of_provider ON message_tries (provider, began_at);
