@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from local_stack.processes import Child, accepts_connections, free_port
 from support.serving import eventually
 
@@ -25,7 +27,7 @@ async def test_a_service_takes_as_many_open_files_as_it_is_granted(
         "BINDING_RABBITMQ_URL": broker_url,
         "BINDING_PORT": str(port),
     }
-    started = f"ulimit -H -n 3000; ulimit -S -n 256; exec {PROGRAM} serve"
+    started = f"ulimit -S -n 256; ulimit -H -n 3000; exec {PROGRAM} serve"
     child = Child("binding", ["sh", "-c", started], tmp_path / "log", environment=environment)
     try:
 
@@ -33,8 +35,6 @@ async def test_a_service_takes_as_many_open_files_as_it_is_granted(
             return accepts_connections(port)
 
         await eventually(listens, within=60)
-        limits = Path(f"/proc/{child.pid}/limits").read_text().splitlines()
-        soft, hard = next(line for line in limits if line.startswith("Max open files")).split()[3:5]
-        assert (soft, hard) == ("3000", "3000")
+        assert psutil.Process(child.pid).rlimit(psutil.RLIMIT_NOFILE) == (3000, 3000)
     finally:
         child.stop(60)
