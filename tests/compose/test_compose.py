@@ -282,6 +282,24 @@ def test_one_container_of_several_is_restarted_without_anybody_waiting(started: 
     assert max(visits.seconds) < 3
 
 
+def test_every_site_can_be_looked_at_while_the_broker_is_away(started: Installation):
+    sites = [started.binding, started.review, f"https://localhost:{started.environment['OPERATORS_PORT']}"]
+    (broker,) = started.containers("rabbitmq")
+    started.docker("kill", broker)
+    try:
+        with ExitStack() as opened:
+            clients = [opened.enter_context(browser(started, site)) for site in sites]
+            # HAProxy asks every second who is ready; after three rounds nobody is.
+            began = time.monotonic()
+            while time.monotonic() < began + 5:
+                assert [client.get("/sign-in").status_code for client in clients[1:]] == [200, 200]
+                assert clients[0].get("/").status_code == 200
+    finally:
+        started.docker("start", broker)
+    for service in REPLICAS:
+        started.wait_until_ready(service)
+
+
 def test_an_address_gets_no_more_connections_than_its_share(started: Installation):
     address = ("localhost", int(started.environment["BINDING_PORT"]))
     with browser(started, started.binding) as inside, ExitStack() as held:
