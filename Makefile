@@ -56,7 +56,7 @@ catalogues: .venv/synced ## bring the translations into step with the words, and
 screenshots: .venv/synced ## take the pictures of docs/screenshots anew
 	@exec $(PYTHON) tests/e2e/screenshots.py
 
-bench: .venv/synced ## figures: hop of an event, memory and start of each service, import of a roster; ARGS="--students 30000"
+bench: .venv/synced ## figures: hop of an event, memory and start of each service, load, import of a roster; ARGS="--students 30000"
 	@exec $(PYTHON) tests/bench/run.py $(ARGS)
 
 clean: ## throw away the local stack: data, containers, logs

@@ -3,8 +3,9 @@
 Families send a few applications a second, in the same run, to one process of binding:
 
 - alone;
-- beside ten thousand open progress pages (server-sent events), each of which is told of what is sent;
-- beside a sign-in storm: a hundred clients of addresses of their own, each at once again;
+- beside ten thousand open progress pages (server-sent events), while each application has all of them looked up;
+- beside a hundred clients, of addresses of their own, that sign in with passwords, each at once again;
+- beside a hundred that ask for codes;
 - beside one client beyond its limit, on a hundred connections without a pause.
 
 Ratios to *alone* say more than milliseconds. What storms is in a process of its own, on the same cores.
@@ -57,7 +58,14 @@ STREAMS = 10_000
 CLIENTS = 100
 #: A stormer's second before anything is measured: what one process queues is there by then.
 WARM_SECONDS = 2
-SIGN_IN = json.dumps({"login": "nobody@example.org", "password": "not the one"}).encode()
+SIGN_IN, CODE = "/api/v1/account/sessions", "/api/v1/codes"
+#: The client of each try has an address of its own.
+EVERYBODY = None
+STORMS = (
+    ("beside sign-ins by password", SIGN_IN, EVERYBODY),
+    ("beside requests for codes", CODE, EVERYBODY),
+    ("beside one client beyond its limit", SIGN_IN, "192.0.2.1"),
+)
 #: What is measured is not how often one family may ask.
 ENVIRONMENT = {"BINDING_MATCH_PER_STUDENT_DAY": "1000", "BINDING_SIGN_IN_PER_LOGIN_HOUR": "1000000"}
 
@@ -110,8 +118,8 @@ async def _report(stack: Stack, dsn: str) -> None:
             times = await town.measured()
             line(f"beside {STREAMS:,} open pages", times, alone)
             print(f"{'':4}{held / STREAMS / 1000:.0f} kB a page; states told: {told():,}")
-        for title, address in (("beside a sign-in storm", None), ("beside one client beyond its limit", "192.0.2.1")):
-            with storm(stack.binding, address) as ended:
+        for title, path, address in STORMS:
+            with storm(stack.binding, path, address) as ended:
                 await asyncio.sleep(WARM_SECONDS)
                 times = await town.measured()
             line(title, times, alone)
@@ -149,7 +157,7 @@ class Families:
 
     async def tokens(self, number: int) -> list[str]:
         """Sessions of so many parents who have proven an e-mail."""
-        return [await self._session(f"waiting-{each}@example.org") for each in range(number)]
+        return await asyncio.gather(*(self._session(f"waiting-{each}@example.org") for each in range(number)))
 
     async def _session(self, contact: str) -> str:
         async with self._binding.database.transaction() as connection:
@@ -219,10 +227,10 @@ def streams(url: str, tokens: Sequence[str]) -> Iterator[Callable[[], int]]:
 
 
 @contextmanager
-def storm(url: str, address: str | None) -> Iterator[Callable[[], Storm]]:
-    """Sign-ins by clients that never pause, for the time of the block; what they had answered is known after it."""
+def storm(url: str, path: str, address: str | None) -> Iterator[Callable[[], Storm]]:
+    """Clients that never pause, for the time of the block; what they had answered is known after it."""
     results: list[Storm] = []
-    with _apart(_storm, url, address) as ours:
+    with _apart(_storm, url, path, address) as ours:
         yield results.pop
         ours.send(None)
         results.append(ours.recv())
@@ -276,7 +284,7 @@ async def _hold_streams(theirs: Connection, url: str, tokens: Sequence[str]) -> 
             theirs.send(told)
 
 
-async def _storm(theirs: Connection, url: str, address: str | None) -> None:
+async def _storm(theirs: Connection, url: str, path: str, address: str | None) -> None:
     answers: dict[int, int] = {}
     times: list[float] = []
     number = count(1)
@@ -284,9 +292,9 @@ async def _storm(theirs: Connection, url: str, address: str | None) -> None:
     async def client() -> None:
         reader, writer = await connect(url)
         while True:
-            at = address or address_of(next(number))
+            each = next(number)
             began = time.perf_counter()
-            writer.write(head("POST", "/api/v1/account/sessions", f"x-forwarded-for: {at}", body=SIGN_IN))
+            writer.write(head("POST", path, f"x-forwarded-for: {address or address_of(each)}", body=wish(path, each)))
             status = await read_answer(reader)
             times.append(time.perf_counter() - began)
             answers[status] = answers.get(status, 0) + 1
@@ -301,6 +309,13 @@ async def _storm(theirs: Connection, url: str, address: str | None) -> None:
         theirs.send(Storm(time.perf_counter() - began, answers, statistics.median(times)))
         for task in clients:
             task.cancel()
+
+
+def wish(path: str, number: int) -> bytes:
+    """What the ``number``-th request of a storm asks for."""
+    contact = f"stranger-{number}@example.org"
+    asked = {SIGN_IN: {"login": contact, "password": "?"}, CODE: {"channel": "email", "contact": contact}}
+    return json.dumps(asked[path]).encode()
 
 
 async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

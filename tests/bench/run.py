@@ -3,6 +3,7 @@
 - start to ready, and memory when idle, of each service as a process of its own;
 - the hop: a submission's commit in binding → its commit in review, at 50 events a second, beside a bare publish and
   delivery through the same broker in the same run;
+- applications beside ten thousand open pages and storms: see load.py, which can be run alone;
 - an import of a city's roster, beside a bare COPY: see roster.py, which can be run alone.
 """
 
@@ -24,6 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import load
 import roster
 
 from binding_service.context import make_keys
@@ -50,6 +52,7 @@ def main() -> None:
     city = roster.city_of(sys.argv[1:])
     with test_servers() as servers:
         report_running(servers)
+        load.report(servers)
         roster.report(servers, city)
 
 

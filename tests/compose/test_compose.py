@@ -6,9 +6,10 @@ The tests go from the first to the last: what one has started the next one uses,
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ import pytest
 
 from local_stack.processes import wait_until
 from support import families
-from support.compose import IMAGE_PREFIX, PORTS
+from support.compose import CLIENT_CONNECTIONS, CLIENT_REQUESTS, IMAGE_PREFIX, PORTS
 from support.operators import TOKENS
 from support.papers import Paper
 from support.stack import TEACHERS_PASSWORD
@@ -41,6 +42,8 @@ MOST_ADDED_MB = 60
 SOON = 60
 #: Where no container of a service is there, requests are held for 30 s.
 LONGEST_HELD_SECONDS = 45
+#: The proxy counts requests in periods of 10 s: what was asked counts less and less for two of them.
+FORGOTTEN_SECONDS = 21
 
 
 @contextmanager
@@ -277,6 +280,76 @@ def test_one_container_of_several_is_restarted_without_anybody_waiting(started: 
             started.wait_until_ready("review")
     assert visits.failed == []
     assert max(visits.seconds) < 3
+
+
+def test_every_site_can_be_looked_at_while_the_broker_is_away(started: Installation):
+    sites = [started.binding, started.review, f"https://localhost:{started.environment['OPERATORS_PORT']}"]
+    (broker,) = started.containers("rabbitmq")
+    started.docker("kill", broker)
+    try:
+        with ExitStack() as opened:
+            clients = [opened.enter_context(browser(started, site)) for site in sites]
+            # HAProxy asks every second who is ready; after three rounds nobody is.
+            began = time.monotonic()
+            while time.monotonic() < began + 5:
+                assert [client.get("/sign-in").status_code for client in clients[1:]] == [200, 200]
+                assert clients[0].get("/").status_code == 200
+    finally:
+        started.docker("start", broker)
+    for service in REPLICAS:
+        started.wait_until_ready(service)
+
+
+def test_an_address_gets_no_more_connections_than_its_share(started: Installation):
+    address = ("localhost", int(started.environment["BINDING_PORT"]))
+    with browser(started, started.binding) as inside, ExitStack() as held:
+        assert inside.get("/").status_code == 200
+        for _ in range(CLIENT_CONNECTIONS // 2):
+            held.enter_context(socket.create_connection(address))
+        assert is_let_in(started)
+
+        # Docker takes connections at once and hands them on in any order: the one that is refused may be any.
+        def is_full() -> bool:
+            held.enter_context(socket.create_connection(address))
+            return not is_let_in(started)
+
+        wait_until(is_full, within=SOON, what="a connection to be one too many")
+        assert inside.get("/").status_code == 200
+        held.close()
+        wait_until(partial(is_let_in, started), within=SOON, what="room for another connection")
+
+
+def is_let_in(started: Installation) -> bool:
+    """Whether another connection is taken."""
+    with browser(started, started.binding) as another:
+        try:
+            return another.get("/").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def test_a_client_that_floods_is_answered_by_the_proxy_until_it_stops(started: Installation):
+    with browser(started, started.binding) as client, browser(started, started.review) as teachers:
+        assert CLIENT_REQUESTS / 2 < answers_before_the_limit(client) < CLIENT_REQUESTS * 2
+        page, problem = client.get("/"), client.get("/api/v1/statement")
+        assert {page.status_code, problem.status_code, teachers.get("/sign-in").status_code} == {429}
+        assert (page.headers["retry-after"], problem.headers["retry-after"]) == ("10", "10")
+        assert (page.headers["content-type"], "請稍候再試" in page.text) == ("text/html; charset=utf-8", True)
+        assert (problem.headers["content-type"], problem.json()["code"]) == ("application/problem+json", "limited")
+        receipt = f"/receipts/mitake/{uuid4()}?msgid=0000000001&StatusFlag=4"
+        assert client.get(receipt).text.startswith("magicid=")
+        assert teachers.get(receipt).status_code == 429
+        with browser(started, f"https://localhost:{started.environment['OPERATORS_PORT']}") as operator:
+            assert operator.get("/sign-in").status_code == 200
+        wait_until(lambda: client.get("/").is_success, within=FORGOTTEN_SECONDS, what="the client to be forgiven")
+
+
+def answers_before_the_limit(client: httpx.Client) -> int:
+    """How often the proxy answers what costs nobody anything, at most twice as often as it may."""
+    for served in range(CLIENT_REQUESTS * 2):
+        if client.get("/health/ready").status_code != 404:
+            return served
+    return CLIENT_REQUESTS * 2
 
 
 def test_everything_stops_cleanly(started: Installation):

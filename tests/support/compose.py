@@ -37,6 +37,8 @@ FILE = ROOT / "deploy" / "docker-compose.yml"
 IMAGE_PREFIX = f"kinbind-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
 PORTS = {service.name: service.port for service in SERVICES}
 READY_SECONDS = 90
+#: What the proxy allows one client address, other than by default: sooner reached, and more than the tests need.
+CLIENT_REQUESTS, CLIENT_CONNECTIONS = 600, 100
 _ASK_READY = "from urllib.request import urlopen; urlopen('http://127.0.0.1:{}/health/ready', timeout=3)"
 
 
@@ -102,6 +104,8 @@ def installation(folder: Path) -> Iterator[Installation]:
         "FRONT": f"10.{choose.randint(16, 250)}.{choose.randint(0, 255)}",
         **{f"{name}_PORT".upper(): str(port) for name, port in ports.items()},
         "OPERATORS_PORT": str(free_port()),
+        "CLIENT_REQUESTS": str(CLIENT_REQUESTS),
+        "CLIENT_CONNECTIONS": str(CLIENT_CONNECTIONS),
         "OPERATOR_TOKENS": ",".join(":".join(pair) for pair in operators.known()),
         "PUBLIC_URL": f"https://localhost:{ports['binding']}",
         "REVIEW_PUBLIC_URL": f"https://localhost:{ports['review']}",

@@ -27,10 +27,6 @@ LONGEST_LINE = 200
 T = TypeVar("T")
 
 
-class TooManyPasswordsError(Exception):
-    """So many wait for a password to be compared that one more would wait too long."""
-
-
 def normal_form(password: str) -> str:
     """The password as it is counted and hashed: one form for what different keyboards write.
 
@@ -49,10 +45,10 @@ class Passwords:
         # Made here, once: the first sign-in to an unknown account must not take the time of two.
         self._nobodys = HASHER.hash(secrets.token_urlsafe())
 
-    def check_line(self) -> None:
-        """Ask before anything is counted or looked up for a sign-in. Raises TooManyPasswordsError."""
-        if self._in_line >= LONGEST_LINE:
-            raise TooManyPasswordsError
+    @property
+    def is_line_full(self) -> bool:
+        """Whether one more would wait too long; asked before anything is counted or looked up for a sign-in."""
+        return self._in_line >= LONGEST_LINE
 
     async def hash(self, password: str) -> str:
         """The encoded Argon2id hash to store."""
@@ -76,7 +72,9 @@ class Passwords:
 
 
 def _step_back() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+    thread = threading.get_native_id()
+    # Never forward: that asks for rights.
+    os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _verify(encoded: str, password: str) -> bool:

@@ -325,4 +325,4 @@ async def test_a_code_to_another_contact_sets_no_password(town: Town) -> None:
     for contact in ("wang@example.org", "+886912345678"):
         other = await town.sign_in(contact)
         answer = await town.call("PUT", "/account/password", other, password=NEW)
-        assert answer.json()["code"] == "not_signed_in"
+        assert answer.json()["code"] == "no_account"

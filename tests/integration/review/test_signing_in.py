@@ -73,6 +73,21 @@ def test_in_production_the_cookie_travels_over_https_only():
 
 
 @pytest.mark.usefixtures("binding")
+async def test_where_too_many_sign_in_at_once_the_next_is_put_off_and_not_counted(
+    visit: Visit, query: Query, monkeypatch: pytest.MonkeyPatch
+):
+    browser = await visit("T-1")
+    await browser.post("/sign-out")
+    counted = await query("SELECT count(*) FROM review.rate_limits")
+    monkeypatch.setattr(passwords, "LONGEST_LINE", 0)
+    answer = await sign_in(browser, "user-t-1", PASSWORD)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+    assert await query("SELECT count(*) FROM review.rate_limits") == counted
+    monkeypatch.undo()
+    assert (await sign_in(browser, "user-t-1", PASSWORD)).status_code == 303
+
+
+@pytest.mark.usefixtures("binding")
 async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_and_the_same_work(
     visit: Visit, monkeypatch: pytest.MonkeyPatch
 ):

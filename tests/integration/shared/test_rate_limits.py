@@ -84,3 +84,34 @@ async def test_a_forgotten_subject_begins_anew(database: Database) -> None:
     async with database.transaction() as connection:
         await rate_limits.forget(connection, HOURLY.rule, "somebody")
     assert await hit(database, HOURLY) is None
+
+
+async def test_a_refusal_writes_nothing(database: Database) -> None:
+    async def written() -> object:
+        async with database.connection() as connection:
+            return await connection.fetch("SELECT xmin::text, ctid::text FROM rate_limits ORDER BY rule")
+
+    for _ in range(3):
+        await hit(database, HOURLY, DAILY)
+    before = await written()
+    assert await hit(database, HOURLY, DAILY) is not None
+    assert await written() == before
+
+
+async def test_who_only_asks_is_told_the_same_wait_and_is_not_counted(database: Database, clock: Clock) -> None:
+    async def wait(*limits: Limit) -> timedelta | None:
+        async with database.connection() as connection:
+            return await rate_limits.wait_for(connection, [(limit, "somebody") for limit in limits])
+
+    assert await wait(HOURLY) is None
+    assert await hit(database, HOURLY, DAILY) is None
+    await clock.shift(timedelta(minutes=30))
+    for _ in range(2):
+        assert await wait(HOURLY, DAILY) is None
+        assert await hit(database, HOURLY, DAILY) is None
+    told, refused = await wait(HOURLY, DAILY), await hit(database, HOURLY, DAILY)
+    assert told is not None
+    assert refused is not None
+    assert timedelta(minutes=29) < refused <= told <= timedelta(minutes=30)
+    await clock.shift(timedelta(minutes=61))
+    assert await wait(HOURLY, DAILY) is None

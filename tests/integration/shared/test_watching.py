@@ -93,6 +93,15 @@ async def test_all_are_looked_up_together(database: Database, board: Board):
     assert set(map(tuple, board.asked)) == {("a1", "b1")}
 
 
+async def test_many_are_looked_up_a_part_at_a_time(database: Database, board: Board, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(watching, "TOGETHER", 2)
+    board.shown = {"a1": "one", "b1": "two", "c1": "three"}
+    async with watching_at(database, board) as made:
+        with made.watch("a1") as first, made.watch("b1") as second, made.watch("c1") as third:
+            assert [await news(watch) for watch in (first, second, third)] == ["one", "two", "three"]
+    assert {len(part) for part in board.asked} <= {1, 2}
+
+
 async def test_a_watch_whose_look_up_finds_nothing_more_is_over_and_no_other_is(database: Database, board: Board):
     board.shown = {"a1": "one", "a2": None}
     async with watching_at(database, board) as made:

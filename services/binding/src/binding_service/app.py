@@ -40,7 +40,7 @@ from shared.bus import Bus
 from shared.database import DATABASE_FAULTS, Database
 from shared.exposition import Exposition
 from shared.health import health_routes
-from shared.passwords import Passwords, TooManyPasswordsError
+from shared.passwords import Passwords
 from shared.requests import Requester
 from shared.service import ON_STOP, running
 from shared.wakes import Wakes
@@ -170,7 +170,7 @@ def _add_error_answers(app: FastAPI) -> None:
         assert isinstance(error, BindingError)  # noqa: S101 - registered for it
         return answer(request, error)
 
-    async def on_busy_part(request: Request, _: Exception) -> Response:
+    async def on_database_fault(request: Request, _: Exception) -> Response:
         return answer(request, ServiceAwayError(retry_after=5))
 
     async def on_malformed(request: Request, error: Exception) -> Response:
@@ -192,8 +192,8 @@ def _add_error_answers(app: FastAPI) -> None:
         return answer(request, MalformedError({}), status=status, headers=headers)
 
     app.add_exception_handler(BindingError, on_error)
-    for fault in (*DATABASE_FAULTS, TooManyPasswordsError):
-        app.add_exception_handler(fault, on_busy_part)
+    for fault in DATABASE_FAULTS:
+        app.add_exception_handler(fault, on_database_fault)
     app.add_exception_handler(RequestValidationError, on_malformed)
     app.add_exception_handler(HTTPException, on_http)
 

@@ -86,6 +86,10 @@ class TooManyTriesError(ReviewError):
         self.wait = wait
 
 
+class TooManySignInsError(ReviewError):
+    """So many sign in at once that one more would wait too long."""
+
+
 class AccountExistsError(ReviewError):
     """The teacher has an account already."""
 

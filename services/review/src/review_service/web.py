@@ -14,10 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse
 
 from review_service.accounts import use_cases as accounts
-from review_service.errors import ForbiddenError, NotFoundError, TooManyTriesError
+from review_service.errors import ForbiddenError, NotFoundError, TooManySignInsError, TooManyTriesError
 from review_service.words import LANGUAGES, _
 from shared.database import DATABASE_FAULTS
-from shared.passwords import TooManyPasswordsError
 from shared.web.fair_share import RETRY_SECONDS
 from shared.web.pages import Pages, waiting
 
@@ -142,7 +141,7 @@ def problem_handlers() -> dict[int | type[Exception], ExceptionHandler]:
         TooManyTriesError: too_many,
         # An id with a NUL in it: PostgreSQL has no such text, so nobody has it.
         asyncpg.CharacterNotInRepertoireError: not_found,
-        **dict.fromkeys((*DATABASE_FAULTS, TooManyPasswordsError), unavailable),
+        **dict.fromkeys((*DATABASE_FAULTS, TooManySignInsError), unavailable),
     }
 
 

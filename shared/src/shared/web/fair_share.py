@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Times those under way: so many of one client wait, and the next is refused.
-LINE = 10
+#: So many of one client wait. A refusal is worth more work than a place in the line, so it is a long one.
+LONGEST_LINE = 1000
 #: What a refused client is told to wait for.
 RETRY_SECONDS = 2
 
@@ -41,10 +41,10 @@ class _Client:
 
 
 class FairShare:
-    """At most ``at_once`` requests of a client address are under way in this process, and ten times as many wait.
+    """At most ``at_once`` requests of a client address are under way in this process.
 
-    One more is refused; ``refuse`` makes the answer (429). An answer that is a stream has had its turn when it begins.
-    Health checks always have one.
+    The next ones wait, and when the line is full they are refused; ``refuse`` makes the answer (429). An answer that is
+    a stream has had its turn when it begins. Health checks always have one.
     """
 
     def __init__(self, app: ASGIApp, at_once: int, refuse: Callable[[Request], Response]) -> None:
@@ -60,7 +60,7 @@ class FairShare:
             return
         subject = client_subject(scope["client"][0]) if scope["client"] else ""
         client = self._clients.get(subject)
-        if client is not None and client.requests >= self._at_once * (1 + LINE):
+        if client is not None and client.requests >= self._at_once + LONGEST_LINE:
             log.warning("a client's line is full")
             await self._refuse(Request(scope))(scope, receive, send)
             return

@@ -13,7 +13,13 @@ from binding_service.accounts import domain, notices, storage
 from binding_service.accounts.common_passwords import common_passwords
 from binding_service.accounts.notices import Told
 from binding_service.accounts.tries import SignInTries, count_current_password, refuse_address, refuse_to_wait
-from binding_service.errors import InvalidFieldsError, NotSignedInError, PasswordChangeDueError, WrongCredentialsError
+from binding_service.errors import (
+    InvalidFieldsError,
+    NotSignedInError,
+    PasswordChangeDueError,
+    ServiceAwayError,
+    WrongCredentialsError,
+)
 from binding_service.logins import storage as login_storage
 from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import new_token, token_hash
@@ -79,9 +85,10 @@ async def sign_in(binding: Binding, login: str, password: str, browser: Browser)
     """Sign in with a password; the session that the browser had ends.
 
     Raises WrongCredentialsError, by words and time alike for an unknown account, a wrong password, and a first password
-    that is over; LimitedError; and TooManyPasswordsError, where nothing was counted.
+    that is over; LimitedError; and ServiceAwayError, where so many sign in that nothing was counted yet.
     """
-    binding.passwords.check_line()
+    if binding.passwords.is_line_full:
+        raise ServiceAwayError(retry_after=logins.RETRY_AFTER_SECONDS)
     await refuse_address(binding, browser)
     try:
         email = parse_email(login)

@@ -21,6 +21,7 @@ from review_service.errors import (
     NotInRosterError,
     SignInRefusedError,
     StartPasswordExpiredError,
+    TooManySignInsError,
     TooManyTriesError,
     Weakness,
     WeakPasswordError,
@@ -72,9 +73,10 @@ async def sign_in(review: Review, username: str, password: str, browser: Browser
     """A new session; the one that the browser had before ends.
 
     Raises TooManyTriesError, SignInRefusedError, NotInRosterError, AccountClosedError, StartPasswordExpiredError, and
-    TooManyPasswordsError, where nothing was counted. An unknown name takes as long as a wrong password.
+    TooManySignInsError, where nothing was counted yet. An unknown name takes as long as a wrong password.
     """
-    review.passwords.check_line()
+    if review.passwords.is_line_full:
+        raise TooManySignInsError
     try:
         name = domain.parse_username(username)
     except BadUsernameError:
