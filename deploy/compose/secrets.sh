@@ -26,7 +26,7 @@ for key in codes binding_otp otp_notify binding_review review_binding review_not
   { printf k1:; head -c 32 /dev/urandom | base64 | tr -d '\n'; } | keep "key_$key"
 done
 # Given by others: what goes there is theirs to say. An empty one is refused where production.env names it.
-for other in smtp_password smtp2_password sms_token mitake_password twilio_token oidc_client_secret; do
+for other in smtp_password smtp_ca smtp2_password smtp2_ca sms_token mitake_password twilio_token oidc_client_secret; do
   if [ ! -e "$folder/$other" ]; then
     : >"$folder/$other"
     chmod 644 "$folder/$other"

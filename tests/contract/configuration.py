@@ -28,7 +28,8 @@ COMMON = [name for name in ServiceSettings.model_fields if name not in {"databas
 HEAD = """# Configuration
 
 Everything is an environment variable. Made from the settings classes by `make configuration`; a wrong value stops the
-program with a sentence that names the variable and never its value. Lists are JSON.
+program with a sentence that names the variable and never its value. Lists are JSON. In production with Compose those
+that are not in `deploy/production.env` stand in the file that it names as `SETTINGS`, such as `deploy/settings.env`.
 
 **Secret** values are in no log. Each may stand in a file instead (a secret of Docker or Kubernetes), which the variable
 with `_FILE` behind its name leads to, as in `OTP_KEY_CODES_FILE=/run/secrets/key_codes`; a line's end in it is dropped.

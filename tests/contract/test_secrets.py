@@ -96,7 +96,9 @@ def test_a_container_gets_the_secrets_that_it_uses_and_no_others() -> None:
         # Named in production.env where there is one.
         optional = {
             "smtp_password",
+            "smtp_ca",
             "smtp2_password",
+            "smtp2_ca",
             "sms_token",
             "mitake_password",
             "twilio_token",
@@ -148,6 +150,52 @@ def test_the_sample_file_does_not_start_in_production(service: str, monkeypatch:
     assert "development" not in str(refused.value)
     if service == "binding":
         assert "BINDING_KEY_BINDING_STORE" in str(refused.value)
+
+
+# --- what is no secret ---
+
+
+def test_any_other_setting_can_be_given_to_those_whose_it_is() -> None:
+    values = variables("production.env") | FILLED
+    overlay = services("docker-compose.production.yml", values)
+    assert variables("settings.env") == {}, "a deployment's own, not ours"
+    for name in (*PROGRAMS, *(f"{service}-migrate" for service in SERVICES)):
+        assert overlay[name]["env_file"] == ["./settings.env"], name
+    own = services("docker-compose.production.yml", values | {"SETTINGS": "/etc/kinbind.env"})
+    assert own["notify"]["env_file"] == ["/etc/kinbind.env"]
+
+
+def test_the_settings_that_are_given_as_examples_are_settings_and_would_be_heard() -> None:
+    lines = (DEPLOY / "settings.env").read_text(encoding="utf-8").splitlines()
+    examples = dict(line[1:].split("=", 1) for line in lines if re.match(r"#[A-Z0-9_]+=", line))
+    known = {
+        f"{settings.model_config['env_prefix']}{field}".upper(): (service, info.default)
+        for service, settings in PROGRAMS.items()
+        for field, info in settings.model_fields.items()
+    }
+    assert examples
+    for name, value in examples.items():
+        service, default = known[name]
+        assert value == str(default), name
+        # Compose passes its own on, whatever stands in a file.
+        assert name not in production(service)
+
+
+@pytest.mark.parametrize("server", ["smtp", "smtp2"])
+def test_the_authority_of_a_mail_server_is_one_of_the_files_and_is_named_like_the_others(server: str) -> None:
+    ca_file = f"{MOUNTED}{server}_ca"
+    values = variables("production.env") | FILLED
+    assert values[f"{server}_CA_FILE".upper()] == ""
+    overlay = services("docker-compose.production.yml", values | {f"{server}_CA_FILE".upper(): ca_file})
+    assert overlay["notify"]["environment"][f"NOTIFY_{server}_CA_FILE".upper()] == ca_file
+    assert f"{server}_ca" in overlay["notify"]["secrets"]
+
+
+def test_what_mails_cost_and_who_sends_sms_can_be_said() -> None:
+    given = {"EMAIL_PER_HOUR": "500", "SMS_SENDER": "Kinbind"}
+    overlay = services("docker-compose.production.yml", variables("production.env") | FILLED | given)
+    environment = overlay["notify"]["environment"]
+    assert (environment["NOTIFY_EMAIL_PER_HOUR"], environment["NOTIFY_SMS_SENDER"]) == (500, "Kinbind")
 
 
 def test_what_is_not_filled_in_is_asked_for() -> None:
