@@ -107,8 +107,8 @@ async def test_notices_over_it_wait_for_the_next_hour_and_leave_a_tenth_to_codes
     assert set(await states(world)) == {"sent"}
 
 
-async def test_a_country_has_its_own_limit_and_others_get_nothing(world: World, provider: Scripted, early: timedelta):
-    assert early
+@pytest.mark.usefixtures("early")
+async def test_a_country_has_its_own_limit_and_others_get_nothing(world: World, provider: Scripted):
     world.limit(Limits(countries={"TW": None, "JP": 1}, per_hour={"sms": 100}))
     for contact in (TOKYO, TOKYO, "+886912345678", "+886912345678", "+14155550123"):
         await world.hear(code_to(world.notify.from_otp, contact))
@@ -127,9 +127,8 @@ async def test_an_email_goes_wherever_it_goes(world: World, provider: Scripted):
     assert len(provider.asked) == 1
 
 
-async def test_any_number_of_processes_together_keep_to_a_limit(world: World, early: timedelta):
-    assert early
-
+@pytest.mark.usefixtures("early")
+async def test_any_number_of_processes_together_keep_to_a_limit(world: World):
     async def count(number: int) -> bool:
         async with world.notify.database.connection() as connection:
             return await storage.count_sent(connection, "sms", "TW" if number % 2 else "JP", 10, 7)
