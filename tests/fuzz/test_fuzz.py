@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from binding_service.messages import MESSAGES
-from binding_service.roster.tokens import hash_of
 from contract.documents import openapi
+from shared.named_tokens import hash_of
 from support.accounts import mother
 from support.town import LI, WANG, make_student_form, town
 

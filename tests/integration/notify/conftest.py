@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from aiosmtpd.smtp import SMTP
 
-from integration.notify.world import MailServer, SmsServer, World, sample_keys
+from integration.notify.world import SmsServer, World, sample_keys
 from notify_service.app import close, make_routes
 from notify_service.notices import Notices
 from notify_service.settings import Settings
 from notify_service.use_cases import Notify
 from shared.database import Database
+from support import mail_servers
+from support.mail_servers import Mails
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,14 +24,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def mail_server() -> AsyncIterator[MailServer]:
+async def mail_server() -> AsyncIterator[Mails]:
     """A real SMTP server on a free port."""
-    handler = MailServer()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(handler, hostname="mail.example"), "127.0.0.1", 0)
-    async with server:
-        handler.port = server.sockets[0].getsockname()[1]
-        yield handler
+    async with mail_servers.mail_server(Mails()) as mails:
+        yield mails
 
 
 @pytest.fixture
@@ -46,7 +42,7 @@ async def sms_server() -> AsyncIterator[SmsServer]:
 
 
 @pytest.fixture
-def settings(databases: Databases, broker_url: str, mail_server: MailServer, sms_server: SmsServer) -> Settings:
+def settings(databases: Databases, broker_url: str, mail_server: Mails, sms_server: SmsServer) -> Settings:
     """Both channels set up, to the servers above."""
     return Settings.model_validate(
         {
@@ -66,7 +62,7 @@ def settings(databases: Databases, broker_url: str, mail_server: MailServer, sms
 
 
 @pytest.fixture
-async def world(settings: Settings, mail_server: MailServer, sms_server: SmsServer) -> AsyncIterator[World]:
+async def world(settings: Settings, mail_server: Mails, sms_server: SmsServer) -> AsyncIterator[World]:
     """Notify's use cases on a fresh database, between the two servers."""
     database = Database(settings.database_url.get_secret_value())
     await database.open()

@@ -185,7 +185,7 @@ async def test_an_approval_that_opens_an_account_leaves_the_word_to_the_account(
 
 
 async def test_a_temporary_failure_is_tried_again_later_as_the_same_mail(world: World, clock: Clock):
-    world.mail_server.to_recipient = ["450 greylisted, come back"]
+    world.mail_server.answers["RCPT"] = ["450 greylisted, come back"]
     await world.hear(make_withdrawal())
 
     await world.deliver_due()
@@ -206,12 +206,12 @@ async def test_a_temporary_failure_is_tried_again_later_as_the_same_mail(world: 
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        ({"to_recipient": ["550 no such user"]}, "SMTPRecipientRefused 550"),
-        ({"to_contents": ["554 refused"]}, "SMTPDataError 554"),
+        ({"RCPT": ["550 no such user"]}, "SMTPRecipientRefused 550"),
+        ({"DATA": ["554 refused"]}, "SMTPDataError 554"),
     ],
 )
 async def test_a_permanent_failure_is_the_end(world: World, clock: Clock, answers: dict[str, list[str]], reason: str):
-    vars(world.mail_server).update(answers)
+    world.mail_server.answers |= answers
     await world.hear(make_withdrawal())
 
     await world.deliver_due()
@@ -225,7 +225,7 @@ async def test_a_permanent_failure_is_the_end(world: World, clock: Clock, answer
 
 
 async def test_a_refused_sender_is_ours_to_mend_and_fails_no_mail(world: World):
-    world.mail_server.to_sender = ["550 relaying denied"]
+    world.mail_server.answers["MAIL"] = ["550 relaying denied"]
     await world.hear(make_withdrawal())
 
     await world.deliver_due()
@@ -245,7 +245,7 @@ async def test_a_server_without_starttls_gets_nothing_in_the_clear(world: World,
 
 
 async def test_the_last_try_is_the_end(world: World):
-    world.mail_server.to_recipient = ["450 later"]
+    world.mail_server.answers["RCPT"] = ["450 later"]
     await world.hear(make_withdrawal())
     await world.execute("UPDATE messages SET tries = $1", FOR_A_NOTICE.tries - 1)
 

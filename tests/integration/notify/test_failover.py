@@ -29,6 +29,7 @@ from notify_service.providers import Route
 from notify_service.retention import make_purges
 from shared.metrics import REGISTRY
 from shared.purging import purge
+from support.clocks import Time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,17 +39,6 @@ if TYPE_CHECKING:
     from notify_service.settings import Settings
     from shared.events import Event
     from support.databases import Clock
-
-
-class Time:
-    """A clock of the circuits' that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
 
 
 def use(world: World, *providers: Scripted, time: Time | None = None) -> None:

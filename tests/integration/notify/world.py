@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from email import message_from_bytes, policy
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -50,11 +49,9 @@ from shared.web.pages import TAIPEI
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from email.message import EmailMessage
     from uuid import UUID
 
     import asyncpg
-    from aiosmtpd.smtp import SMTP, Envelope, Session
     from pydantic import BaseModel
 
     from notify_service.errors import DeliveryError
@@ -62,6 +59,7 @@ if TYPE_CHECKING:
     from notify_service.providers import Message
     from notify_service.use_cases import Notify
     from shared.events import Language
+    from support.mail_servers import Mails
 
 E = TypeVar("E", bound=Event)
 
@@ -204,43 +202,6 @@ def _ended(version: int = 2) -> dict[str, Any]:
 
 
 @dataclass
-class MailServer:
-    """aiosmtpd's handler: gives the answers that it is told, then accepts; ``mails`` is what it accepted."""
-
-    port: int = 0
-    to_sender: list[str] = field(default_factory=list)
-    to_recipient: list[str] = field(default_factory=list)
-    to_contents: list[str] = field(default_factory=list)
-    mails: list[EmailMessage] = field(default_factory=list)
-
-    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        """Answer MAIL FROM."""
-        if self.to_sender:
-            return self.to_sender.pop(0)
-        envelope.mail_from = address
-        return "250 OK"
-
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        """Answer RCPT TO."""
-        if self.to_recipient:
-            return self.to_recipient.pop(0)
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Answer the end of the contents."""
-        if self.to_contents:
-            return self.to_contents.pop(0)
-        assert isinstance(envelope.content, bytes)
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
-        return "250 OK"
-
-
-@dataclass
 class SmsServer:
     """Stands in the provider's place; ``posts`` are headers and body of every request."""
 
@@ -299,7 +260,7 @@ class World:
     """Notify's use cases on a fresh database, between the two servers."""
 
     notify: Notify
-    mail_server: MailServer
+    mail_server: Mails
     sms_server: SmsServer
 
     async def hear(self, event: Event) -> bool:

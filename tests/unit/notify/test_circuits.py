@@ -1,20 +1,8 @@
-from dataclasses import dataclass
-
 import pytest
 
 from notify_service.circuits import LONGEST_OPEN_SECONDS, OPEN_SECONDS, OPENS_AFTER, SLOW_SECONDS, Circuit
 from notify_service.providers import Message, Provider, Route, choices
-
-
-@dataclass
-class Time:
-    """A clock that stands still."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
+from support.clocks import Time
 
 
 @pytest.fixture

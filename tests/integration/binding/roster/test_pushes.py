@@ -14,6 +14,7 @@ from binding_service.roster import importing, push_rows, storage, tokens
 from binding_service.roster.domain import Choices
 from binding_service.roster.pushes import Pushes
 from shared.database import Database
+from shared.named_tokens import hash_of
 from shared.purging import purge
 from support.serving import eventually
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     OpenTown = Callable[..., Awaitable[Town]]
 
 TOKEN, OTHER = tokens.new_token(), tokens.new_token()
-SETTINGS = {"roster_tokens": f"city:{tokens.hash_of(TOKEN)}, city:{tokens.hash_of(OTHER)}", "roster_push_megabytes": 1}
+SETTINGS = {"roster_tokens": f"city:{hash_of(TOKEN)}, city:{hash_of(OTHER)}", "roster_push_megabytes": 1}
 ZIP = {"authorization": f"Bearer {TOKEN}", "content-type": "application/zip"}
 IMPORTS = "/roster/imports"
 

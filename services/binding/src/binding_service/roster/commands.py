@@ -15,6 +15,7 @@ from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterE
 from binding_service.roster.importing import import_roster, replay
 from binding_service.roster.progress import shown
 from shared.database import DATABASE_FAULTS
+from shared.named_tokens import NAME, hash_of
 from shared.service import Command
 
 if TYPE_CHECKING:
@@ -88,11 +89,11 @@ async def _import(roster: Roster, choices: Choices, arguments: Namespace) -> int
 
 def _make_token(name: str) -> int:
     """Print a new token, which nobody can look up again, and what the setting needs to know of it."""
-    if not tokens.NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         return _fail("a name has letters, digits, dots, dashes and underscores, 60 at most")
     token = tokens.new_token()
     print(f"token, shown this once: {token}")  # noqa: T201 - a command line speaks to its user
-    print(f"add to BINDING_ROSTER_TOKENS, after a comma: {name}:{tokens.hash_of(token)}")  # noqa: T201 - the same
+    print(f"add to BINDING_ROSTER_TOKENS, after a comma: {name}:{hash_of(token)}")  # noqa: T201 - the same
     return 0
 
 

@@ -13,11 +13,12 @@ import asyncpg
 import structlog
 
 from binding_service.errors import BadOperatorTokenError, ImportRunsError, NotFoundError, NotZipError, PushDisabledError
-from binding_service.roster import push_folders, push_rows, tokens
+from binding_service.roster import push_folders, push_rows
 from binding_service.roster.errors import ImportUnderWayError, UnreadableRosterError
 from binding_service.roster.importing import import_roster
 from binding_service.roster.progress import told
 from shared.database import DATABASE_FAULTS
+from shared.named_tokens import name_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,7 +65,7 @@ class Pushes:
         """Who sends. Raises PushDisabledError, BadOperatorTokenError."""
         if not self._known:
             raise PushDisabledError
-        name = tokens.name_of(token, self._known)
+        name = name_of(token, self._known)
         if name is None:
             raise BadOperatorTokenError
         return name

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from shared import named_tokens
-from shared.named_tokens import NAME, hash_of, name_of
-
-__all__ = ["NAME", "hash_of", "name_of", "new_token", "parse"]
 
 
 def new_token() -> str:
