@@ -10,6 +10,7 @@ import pytest
 from integration.notify.world import (
     PARENT,
     Scripted,
+    make_activity,
     make_approval,
     make_deletion_asked,
     make_forgotten,
@@ -86,6 +87,17 @@ async def test_who_is_forgotten_gets_the_last_letter_and_nothing_that_still_wait
     assert (dropped["state"], dropped["letter"]) == ("dropped", None)
     assert rows[UUID(other.subject)]["state"] == "waiting"
     assert sorted(row["kind"] for row in rows.values()) == ["account_deleted", "approved", "approved"]
+
+
+async def test_what_an_account_was_told_of_itself_goes_with_it(world: World) -> None:
+    activity = make_activity("email_changed")
+    await world.hear(activity)
+    (claimed,) = await world.claim()
+    await sending.deliver(world.with_providers(email=Scripted("only", PermanentError("550"))), claimed)
+    assert (await world.message())["letter"]
+    await world.hear(make_forgotten().model_copy(update={"subject": activity.subject}))
+    told, _ = await world.messages()
+    assert (told["kind"], told["letter"], told["contact"]) == ("email_changed", None, "")
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ async def tell_of_activity(notify: Notify, connection: Connection, event: Accoun
         happened_at=event.time,
         until=event.data.not_me_until,
     )
-    await _queue(notify, connection, event, Draft(kind, str(event.data.notice_id), letter))
+    await _queue(notify, connection, event, Draft(kind, f"{event.subject}:{event.data.notice_id}", letter))
 
 
 async def remind_reviewer(notify: Notify, connection: Connection, event: ReviewReminderDue) -> None:
