@@ -22,7 +22,7 @@ from integration.notify.world import (
 from notify_service import sending, storage
 from notify_service.circuits import OPEN_SECONDS, OPENS_AFTER, Circuit
 from notify_service.domain import Kind
-from notify_service.errors import PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
+from notify_service.errors import NotByThisOneError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
 from notify_service.operators import storage as operators
 from notify_service.operators.use_cases import lives
 from notify_service.providers import Route
@@ -167,6 +167,52 @@ async def test_a_provider_that_failed_several_times_is_left_alone_until_a_probe_
     await world.hear(make_withdrawal())
     await world.deliver_due()
     assert (len(first.asked), len(second.asked)) == (OPENS_AFTER + 2, OPENS_AFTER + 2)
+
+
+async def test_what_a_provider_refuses_for_one_recipient_stops_nobody_elses_messages(world: World):
+    """Made-up addresses at which the relay is not to deliver, as any stranger can type them."""
+    world.mail_server.to_recipient = ["554 5.7.1 Relay access denied"] * OPENS_AFTER
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+        await world.deliver_due()
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    rows = await world.messages()
+    assert [row["state"] for row in rows] == ["waiting"] * OPENS_AFTER + ["sent"]
+    assert {row["fault"] for row in rows[:OPENS_AFTER]} == {"technical"}
+
+
+async def test_an_adapters_fault_with_one_letter_stops_no_other(world: World):
+    class Particular(Scripted):
+        async def send(self, message: Message) -> str:
+            if message.kind is Kind.APPROVED:
+                raise KeyError(message.letter.to)
+            return await super().send(message)
+
+    use(world, Particular("particular"))
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_approval())
+        await world.deliver_due()
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    assert (await world.messages())[-1]["state"] == "sent"
+
+
+async def test_a_message_that_only_this_provider_refuses_is_no_failed_probe(world: World):
+    time = Time()
+    only = Scripted("only", *[TechnicalError("away")] * OPENS_AFTER, NotByThisOneError("554"))
+    use(world, only, time=time)
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+        await world.deliver_due()
+    time.now += OPEN_SECONDS
+    for _ in range(2):
+        await world.hear(make_code())
+        await world.deliver_due()
+
+    assert (await world.messages())[-1]["state"] == "sent"
 
 
 async def test_a_provider_that_answers_late_is_left_to_be_the_last_one(world: World):

@@ -11,7 +11,14 @@ import pytest
 
 from notify_service import smtp, smtp_connections
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
+from notify_service.errors import (
+    DeliveryError,
+    NotByThisOneError,
+    PermanentError,
+    TechnicalError,
+    TemporaryError,
+    UnknownOutcomeError,
+)
 from notify_service.providers import Letter, Message
 from notify_service.settings import Settings
 from notify_service.smtp import Smtp
@@ -141,7 +148,7 @@ async def test_a_refused_mail_leaves_the_connection_as_good_as_before(provider: 
         ({"MAIL": ["550 5.7.1 not you"]}, TechnicalError),
         ({"RCPT": ["450 4.2.0 greylisted"]}, TemporaryError),
         ({"RCPT": ["550 5.1.1 no such user"]}, PermanentError),
-        ({"RCPT": ["554 5.7.1 Relay access denied"]}, TechnicalError),
+        ({"RCPT": ["554 5.7.1 Relay access denied"]}, NotByThisOneError),
         ({"RCPT": ["421 4.3.2 shutting down"]}, TechnicalError),
         ({"DATA": ["451 4.7.1 try again later"]}, TemporaryError),
         ({"DATA": ["452 4.3.1 no space"]}, TechnicalError),

@@ -22,7 +22,13 @@ import structlog
 
 from notify_service import domain, storage
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, PermanentError, TechnicalError, UnknownOutcomeError
+from notify_service.errors import (
+    DeliveryError,
+    NotByThisOneError,
+    PermanentError,
+    TechnicalError,
+    UnknownOutcomeError,
+)
 from notify_service.limits import country_of_message
 from notify_service.metrics import COUNTRY, MESSAGES, OVER_LIMIT, UNSURE
 from notify_service.providers import ASKING_SECONDS, Letter, Message, choices
@@ -219,7 +225,7 @@ async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
     fault, provider_id = await _send(route, message)
     if isinstance(fault, UnknownOutcomeError):
         UNSURE.labels(sending.channel, "answer lost").inc()
-    failed = isinstance(fault, TechnicalError | UnknownOutcomeError)
+    failed = isinstance(fault, TechnicalError | UnknownOutcomeError) and not isinstance(fault, NotByThisOneError)
     change = route.circuit.note(failed=failed, seconds=time.monotonic() - began)
     if change:
         log.warning("provider's circuit", change=change, provider=provider.name, reason=fault.reason if fault else None)
@@ -237,7 +243,7 @@ async def _send(route: Route, message: Message) -> tuple[DeliveryError | None, s
         return UnknownOutcomeError(type(fault).__name__), ""
     except Exception as fault:  # a fault of ours: the message is tried again, and no other suffers
         log.exception("a provider's adapter failed", provider=route.provider.name)
-        return TechnicalError(type(fault).__name__), ""
+        return NotByThisOneError(type(fault).__name__), ""
 
 
 async def _pass_on(notify: Notify, sending: Sending, answer: Answer) -> None:
