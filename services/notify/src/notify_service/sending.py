@@ -125,6 +125,10 @@ class _NothingSentError(Exception):
     """Nothing is sent by this claim; what there is to say about it has been said."""
 
 
+class _DatabaseAwayError(Exception):
+    """What has to be written down before a provider is asked could not be."""
+
+
 async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], float | None]:
     """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due."""
     async with notify.database.connection() as connection:
@@ -165,7 +169,10 @@ async def _deliver(notify: Notify, row: asyncpg.Record) -> None:
 
 
 async def _count_in(notify: Notify, sending: Sending) -> None:
-    """Count a message that is about to be handed over. Raises _NothingSentError where a limit forbids it."""
+    """Count a message that is about to be handed over.
+
+    Raises _NothingSentError where a limit forbids it, and _DatabaseAwayError.
+    """
     country = country_of_message(sending.channel, sending.letter.to)
     if not notify.limits.admits(country):
         await _refuse(notify, sending, "failed", "CountryNotAllowed", COUNTRY)
@@ -196,13 +203,21 @@ async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, lim
 
 
 async def _hand_over(notify: Notify, sending: Sending) -> Answer | None:
-    """Ask one provider after the other; the last one's answer, or None where there was nobody to ask."""
+    """Ask one provider after the other; the last one's answer, or None where there was nobody to ask.
+
+    Raises _NothingSentError.
+    """
     answer = None
-    for route in choices(notify.routes[sending.channel], sending.letter.to, sending.row["asked"]):
-        await (_count_in(notify, sending) if answer is None else _pass_on(notify, sending, answer))
-        answer = await _ask(notify, sending, route)
-        if not _goes_on(sending.kind, answer.fault):
-            break
+    try:
+        for route in choices(notify.routes[sending.channel], sending.letter.to, sending.row["asked"]):
+            await (_count_in(notify, sending) if answer is None else _pass_on(notify, sending, answer))
+            answer = await _ask(notify, sending, route)
+            if not _goes_on(sending.kind, answer.fault):
+                break
+    except _DatabaseAwayError:
+        if answer is None:
+            await _write_down(notify, lambda c: storage.give_back(c, sending.id, sending.tries, timedelta()))
+            raise _NothingSentError from None
     return answer
 
 
@@ -213,9 +228,17 @@ def _goes_on(kind: Kind, fault: DeliveryError | None) -> bool:
 
 
 async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
-    """Ask one provider, after writing down that it is asked. Raises _NothingSentError."""
+    """Ask one provider, after writing down that it is asked. Raises _NothingSentError and _DatabaseAwayError."""
     try_id, provider = uuid4(), route.provider
-    if not await _begin(notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.tries, provider.name)):
+    try:
+        begun = await _begin(
+            notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.tries, provider.name)
+        )
+    except _DatabaseAwayError:
+        # It may have been written down all the same.
+        await _write_down(notify, lambda c: storage.drop_try(c, try_id))
+        raise
+    if not begun:
         log.warning("nothing is sent: the claim has ended")
         raise _NothingSentError
     message = Message(
@@ -247,10 +270,10 @@ async def _send(route: Route, message: Message) -> tuple[DeliveryError | None, s
 
 
 async def _pass_on(notify: Notify, sending: Sending, answer: Answer) -> None:
-    """The next provider is asked instead. Raises _NothingSentError where that cannot be written down."""
+    """The next provider is asked instead. Raises _DatabaseAwayError."""
+    await _begin(notify, lambda c: _end_try(c, answer))
     _count(sending, answer, "passed_on")
     log.warning("message passed on", provider=answer.provider, fault=answer.outcome, reason=answer.reason)
-    await _begin(notify, lambda c: _end_try(c, answer))
 
 
 # --- what became of it ---
@@ -365,13 +388,13 @@ def _count(sending: Sending, answer: Answer, outcome: str) -> None:
 
 
 async def _begin(notify: Notify, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """What has to be done before a provider is asked. Raises _NothingSentError where the database stays away."""
+    """What has to be done before a provider is asked. Raises _DatabaseAwayError where the database stays away."""
     try:
         async with asyncio.timeout(BEGINNING.total_seconds()):
             return await _patiently(notify, work)
     except TimeoutError:
-        log.warning("nothing is sent: the database stays away")
-        raise _NothingSentError from None
+        log.warning("nobody is asked: the database stays away")
+        raise _DatabaseAwayError from None
 
 
 async def _write_down(notify: Notify, work: Callable[[Connection], Awaitable[None]]) -> None:

@@ -140,12 +140,16 @@ async def seconds_until_due(connection: Connection, without: Collection[Channel]
 
 
 async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, tries: int, provider: str) -> bool:
-    """A provider is about to be asked; False where the claim has ended, and somebody else has the message."""
+    """A provider is about to be asked; False where the claim has ended, and somebody else has the message.
+
+    Repeated, where the answer to the first time was lost, it is the same try.
+    """
     begun: bool | None = await connection.fetchval(
         """
         INSERT INTO message_tries (id, message_id, provider)
         SELECT $1::uuid, id, $4::text FROM messages
         WHERE id = $2 AND tries = $3 AND state = 'waiting' AND claimed AND due_at > present()
+        ON CONFLICT (id) DO UPDATE SET provider = excluded.provider
         RETURNING true
         """,
         try_id,
@@ -154,6 +158,11 @@ async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, trie
         provider,
     )
     return bool(begun)
+
+
+async def drop_try(connection: Connection, try_id: UUID) -> None:
+    """The provider was not asked after all."""
+    await connection.execute("DELETE FROM message_tries WHERE id = $1 AND ended_at IS NULL", try_id)
 
 
 async def end_try(connection: Connection, try_id: UUID, outcome: str, reason: str | None, provider_id: str) -> None:
@@ -228,7 +237,13 @@ async def postpone(
 
 
 async def give_back(
-    connection: Connection, message_id: UUID, tries: int, wait: timedelta | None, *, fault: str, last_error: str
+    connection: Connection,
+    message_id: UUID,
+    tries: int,
+    wait: timedelta | None,
+    *,
+    fault: str | None = None,
+    last_error: str | None = None,
 ) -> None:
     """Release a claimed message for which nobody was asked: its try is not counted.
 
@@ -236,7 +251,8 @@ async def give_back(
     """
     await connection.execute(
         """
-        UPDATE messages SET claimed = false, tries = tries - 1, fault = $4, last_error = $5,
+        UPDATE messages SET claimed = false, tries = tries - 1,
+            fault = coalesce($4, fault), last_error = coalesce($5, last_error),
             due_at = coalesce(present() + $3::interval, date_trunc('hour', present()) + interval '1 hour')
         WHERE id = $1 AND tries = $2 AND state = 'waiting'
         """,
