@@ -21,7 +21,7 @@ from integration.notify.world import (
 )
 from notify_service import sending, storage
 from notify_service.circuits import OPEN_SECONDS, OPENS_AFTER, Circuit
-from notify_service.domain import Kind
+from notify_service.domain import FOR_A_NOTICE, Kind
 from notify_service.errors import NotByThisOneError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
 from notify_service.operators import storage as operators
 from notify_service.operators.use_cases import lives
@@ -374,6 +374,60 @@ async def test_a_message_whose_claim_has_ended_is_no_longer_sent_by_the_former_h
     assert provider.asked == [], "nobody had claimed it anew, but somebody might have at any moment"
     await world.deliver_due()
     assert len(provider.asked) == 1
+
+
+class Asleep(Scripted):
+    """Answers as it was told, but only once it is woken."""
+
+    def __init__(self, *answers: DeliveryError | None) -> None:
+        super().__init__("asleep", *answers)
+        self.is_asked, self.is_awake = asyncio.Event(), asyncio.Event()
+
+    async def send(self, message: Message) -> str:
+        """Sleep first."""
+        self.is_asked.set()
+        await self.is_awake.wait()
+        return await super().send(message)
+
+
+@pytest.mark.parametrize("fault", [PermanentError("550"), TechnicalError("away"), TemporaryError("450")])
+@pytest.mark.parametrize("tries", [1, FOR_A_NOTICE.tries])
+async def test_who_has_slept_past_its_claim_ends_nothing_that_another_one_has_begun(
+    world: World, clock: Clock, fault: DeliveryError, tries: int
+):
+    asleep = Asleep(fault)
+    await world.hear(make_approval())
+    await world.execute("UPDATE messages SET tries = $1", tries - 1)
+    (late,) = await world.claim()
+    sleeper = asyncio.create_task(sending.deliver(world.with_providers(email=asleep), late))
+    await asleep.is_asked.wait()
+    await clock.shift(sending.LEASE)
+    # Another one had it in between and gave it back, so that a try has the same number twice.
+    await world.execute("UPDATE messages SET tries = $1", tries - 1)
+    (now,) = await world.claim()
+    asleep.is_awake.set()
+    await sleeper
+
+    row = await world.message()
+    assert (row["state"], row["claimed"], row["due_at"]) == ("waiting", True, now["due_at"])
+    await sending.deliver(world.with_providers(email=Scripted("awake")), now)
+    assert (await world.message())["state"] == "sent"
+
+
+async def test_what_was_sent_is_sent_though_another_one_had_given_it_up(world: World, clock: Clock):
+    asleep = Asleep()
+    await world.hear(make_approval())
+    (late,) = await world.claim()
+    sleeper = asyncio.create_task(sending.deliver(world.with_providers(email=asleep), late))
+    await asleep.is_asked.wait()
+    await clock.shift(sending.LEASE)
+    await world.deliver_due(email=Scripted("only", PermanentError("550")))
+    assert (await world.message())["state"] == "failed"
+    asleep.is_awake.set()
+    await sleeper
+
+    row = await world.message()
+    assert (row["state"], row["letter"], row["provider"]) == ("sent", None, "asleep")
 
 
 # --- what stays in the row ---

@@ -41,6 +41,7 @@ from shared.sealing import UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     import asyncpg
 
@@ -94,8 +95,14 @@ class Sending:
 
     @property
     def tries(self) -> int:
-        """This one included. It is what a claim is known by."""
+        """This one included."""
         value: int = self.row["tries"]
+        return value
+
+    @property
+    def until(self) -> datetime:
+        """When its claim ends."""
+        value: datetime = self.row["due_at"]
         return value
 
 
@@ -185,7 +192,7 @@ async def _count_in(notify: Notify, sending: Sending) -> None:
     log.warning("message waits: the hour's limit is reached", limit=limit)
     await _write_down(
         notify,
-        lambda c: storage.give_back(c, sending.id, sending.tries, None, fault="limit", last_error="LimitReached"),
+        lambda c: storage.give_back(c, sending.id, sending.until, None, fault="limit", last_error="LimitReached"),
     )
     raise _NothingSentError
 
@@ -195,7 +202,7 @@ async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, lim
     OVER_LIMIT.labels(sending.channel, limit).inc()
     MESSAGES.labels(sending.kind, sending.channel, "-", state).inc()
     log.error("message not sent: a limit forbids it", state=state, reason=reason)
-    await _write_down(notify, lambda c: storage.settle(c, sending.id, state, fault="limit", last_error=reason))
+    await _write_down(notify, lambda c: storage.settle(c, sending.id, sending.until, state, fault="limit", last_error=reason))
     raise _NothingSentError
 
 
@@ -216,7 +223,7 @@ async def _hand_over(notify: Notify, sending: Sending) -> Answer | None:
                 break
     except _DatabaseAwayError:
         if answer is None:
-            await _write_down(notify, lambda c: storage.give_back(c, sending.id, sending.tries, timedelta()))
+            await _write_down(notify, lambda c: storage.give_back(c, sending.id, sending.until, timedelta()))
             raise _NothingSentError from None
     return answer
 
@@ -232,7 +239,7 @@ async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
     try_id, provider = uuid4(), route.provider
     try:
         begun = await _begin(
-            notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.tries, provider.name)
+            notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.until, provider.name)
         )
     except _DatabaseAwayError:
         # It may have been written down all the same.
@@ -305,7 +312,7 @@ async def _wait_for_a_provider(notify: Notify, sending: Sending) -> None:
     await _write_down(
         notify,
         lambda c: storage.give_back(
-            c, sending.id, sending.tries, timedelta(seconds=seconds), fault="technical", last_error="CircuitsOpen"
+            c, sending.id, sending.until, timedelta(seconds=seconds), fault="technical", last_error="CircuitsOpen"
         ),
     )
 
@@ -334,7 +341,7 @@ async def _later(notify: Notify, sending: Sending, answer: Answer) -> None:
             await storage.postpone(
                 connection,
                 sending.id,
-                sending.tries,
+                sending.until,
                 wait,
                 provider=answer.provider,
                 fault=fault.kind,
@@ -367,6 +374,7 @@ async def _end(
         await storage.settle(
             connection,
             sending.id,
+            sending.until,
             state,
             provider=answer.provider,
             fault=answer.fault.kind if answer.fault else None,

@@ -91,7 +91,8 @@ async def claim_due(
     None of a channel that an operator has paused, or that is in ``without``. What expires first goes first, so no heap
     of notices keeps a code waiting. The try is counted before it is made, so a message that kills its process does not
     do so for ever. Of a claimed row that was never released, and whose provider had been asked, nobody knows whether
-    it went out: that is counted as unsure, and ``lost`` in the row.
+    it went out: that is counted as unsure, and ``lost`` in the row. ``due_at`` in it is when the claim ends: the other
+    queries know the claim by that, because no two end at the same moment.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
@@ -111,7 +112,7 @@ async def claim_due(
             FROM due WHERE messages.id = due.id
             RETURNING messages.*
         )
-        SELECT id, kind, channel, letter, correlation_id, traceparent, created_at, tries, unsure,
+        SELECT id, kind, channel, due_at, letter, correlation_id, traceparent, created_at, tries, unsure,
             coalesce(asked, '') AS asked, greatest(0, extract(epoch FROM expires_at - present()))::int AS seconds_left,
             (SELECT count(*) FROM lost WHERE message_id = claimed.id)::int AS lost
         FROM claimed
@@ -139,7 +140,7 @@ async def seconds_until_due(connection: Connection, without: Collection[Channel]
 # --- one try, and what becomes of its message ---
 
 
-async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, tries: int, provider: str) -> bool:
+async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, until: datetime, provider: str) -> bool:
     """A provider is about to be asked; False where the claim has ended, and somebody else has the message.
 
     Repeated, where the answer to the first time was lost, it is the same try.
@@ -148,13 +149,13 @@ async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, trie
         """
         INSERT INTO message_tries (id, message_id, provider)
         SELECT $1::uuid, id, $4::text FROM messages
-        WHERE id = $2 AND tries = $3 AND state = 'waiting' AND claimed AND due_at > present()
+        WHERE id = $2 AND state = 'waiting' AND claimed AND due_at = $3 AND due_at > present()
         ON CONFLICT (id) DO UPDATE SET provider = excluded.provider
         RETURNING true
         """,
         try_id,
         message_id,
-        tries,
+        until,
         provider,
     )
     return bool(begun)
@@ -187,6 +188,7 @@ async def end_try(connection: Connection, try_id: UUID, outcome: str, reason: st
 async def settle(
     connection: Connection,
     message_id: UUID,
+    until: datetime,
     state: str,
     *,
     provider: str | None = None,
@@ -194,12 +196,16 @@ async def settle(
     last_error: str | None = None,
     keeps_letter: bool = False,
 ) -> None:
-    """A message has come to its end, whichever it is: its contents go, but where they are to be kept for a while."""
+    """A message has come to its end, whichever it is: its contents go, but where they are to be kept for a while.
+
+    What was sent is so, whatever became of the claim meanwhile. Another end is for the claim's holder alone to say.
+    """
     await connection.execute(
         """
         UPDATE messages SET state = $2, letter = CASE WHEN $6 THEN letter END, claimed = false, settled_at = present(),
             provider = $3, fault = coalesce($4, fault), last_error = coalesce($5, last_error)
-        WHERE id = $1 AND state = 'waiting'
+        WHERE id = $1 AND state <> 'sent'
+            AND ($2 = 'sent' OR state = 'waiting' AND claimed AND due_at = $7)
         """,
         message_id,
         state,
@@ -207,13 +213,14 @@ async def settle(
         fault,
         last_error,
         keeps_letter,
+        until,
     )
 
 
 async def postpone(
     connection: Connection,
     message_id: UUID,
-    tries: int,
+    until: datetime,
     wait: timedelta,
     *,
     provider: str | None,
@@ -225,10 +232,10 @@ async def postpone(
         """
         UPDATE messages SET claimed = false, due_at = present() + $3::interval, fault = $4, last_error = $5,
             provider = coalesce($6, provider)
-        WHERE id = $1 AND tries = $2 AND state = 'waiting'
+        WHERE id = $1 AND state = 'waiting' AND claimed AND due_at = $2
         """,
         message_id,
-        tries,
+        until,
         wait,
         fault,
         last_error,
@@ -239,7 +246,7 @@ async def postpone(
 async def give_back(
     connection: Connection,
     message_id: UUID,
-    tries: int,
+    until: datetime,
     wait: timedelta | None,
     *,
     fault: str | None = None,
@@ -254,10 +261,10 @@ async def give_back(
         UPDATE messages SET claimed = false, tries = tries - 1,
             fault = coalesce($4, fault), last_error = coalesce($5, last_error),
             due_at = coalesce(present() + $3::interval, date_trunc('hour', present()) + interval '1 hour')
-        WHERE id = $1 AND tries = $2 AND state = 'waiting'
+        WHERE id = $1 AND state = 'waiting' AND claimed AND due_at = $2
         """,
         message_id,
-        tries,
+        until,
         wait,
         fault,
         last_error,
