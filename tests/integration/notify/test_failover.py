@@ -51,6 +51,20 @@ class Time:
         return self.now
 
 
+class Asleep(Scripted):
+    """Answers as it was told, but only once it is woken."""
+
+    def __init__(self, *answers: DeliveryError | None) -> None:
+        super().__init__("asleep", *answers)
+        self.is_asked, self.is_awake = asyncio.Event(), asyncio.Event()
+
+    async def send(self, message: Message) -> str:
+        """Sleep first."""
+        self.is_asked.set()
+        await self.is_awake.wait()
+        return await super().send(message)
+
+
 def use(world: World, *providers: Scripted, time: Time | None = None) -> None:
     """Let both channels go by these."""
     routes = [Route(provider, Circuit(time or Time())) for provider in providers]
@@ -309,6 +323,75 @@ async def test_an_approval_whose_answer_was_lost_goes_to_nobody_else_at_once(wor
     assert second.asked == []
 
 
+@pytest.mark.parametrize("then", [UnknownOutcomeError("TimeoutError"), TechnicalError("away"), None])
+async def test_for_two_hours_nobody_else_is_asked_for_a_second_copy_of_a_notice(
+    world: World, clock: Clock, then: DeliveryError | None
+):
+    """Three answers are lost, which opens the circuit; then the provider loses another one, or is away, or is well."""
+    time = Time()
+    lost = [UnknownOutcomeError("TimeoutError")] * OPENS_AFTER
+    first, second = Scripted("first", *lost, then), Scripted("second")
+    use(world, first, second, time=time)
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_approval())
+    await world.deliver_due()
+    await clock.shift(timedelta(seconds=31))
+    await world.deliver_due()
+    assert (len(first.asked), second.asked) == (OPENS_AFTER, [])
+
+    time.now += OPEN_SECONDS
+    await clock.shift(FOR_A_NOTICE.keeps_to - timedelta(minutes=1))
+    await world.deliver_due()
+    assert (len(first.asked) > OPENS_AFTER, second.asked) == (True, [])
+
+    await clock.shift(FOR_A_NOTICE.keeps_to + timedelta(minutes=5))
+    await world.deliver_due()
+    rows = await world.messages()
+    assert {row["state"] for row in rows} == {"sent"}
+    assert {message.id for message in second.asked} == ({row["id"] for row in rows} if then else set())
+
+
+async def test_nobody_else_is_asked_where_the_process_died_that_had_asked_either(world: World, clock: Clock):
+    asleep, second = Asleep(), Scripted("second")
+    use(world, asleep, second)
+    await world.hear(make_approval())
+    sleeper = asyncio.create_task(world.deliver_due())
+    await asleep.is_asked.wait()
+    sleeper.cancel()
+    await asyncio.gather(sleeper, return_exceptions=True)
+
+    await clock.shift(sending.LEASE)
+    again = Scripted("asleep", TechnicalError("away"))
+    use(world, again, second)
+    await world.deliver_due()
+    assert ((await world.message())["state"], len(again.asked), second.asked) == ("waiting", 1, [])
+
+
+async def test_a_provider_that_is_no_longer_in_the_settings_is_not_kept_to(world: World, clock: Clock):
+    first, second = Scripted("first", UnknownOutcomeError("TimeoutError")), Scripted("second")
+    use(world, first, second)
+    await world.hear(make_approval())
+    await world.deliver_due()
+    await clock.shift(timedelta(minutes=1))
+    use(world, second)
+    await world.deliver_due()
+    assert (await world.message())["provider"] == "second"
+
+
+async def test_a_code_waits_for_no_provider_that_may_have_it(world: World, clock: Clock):
+    first = Scripted("first", *[UnknownOutcomeError("TimeoutError")] * OPENS_AFTER)
+    second = Scripted("second", TechnicalError("busy"))
+    use(world, first, second)
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+        await world.deliver_due()
+    assert [row["state"] for row in await world.messages()] == ["waiting", "sent", "sent"]
+
+    await clock.shift(timedelta(seconds=10))
+    await world.deliver_due()
+    assert [row["state"] for row in await world.messages()] == ["sent"] * OPENS_AFTER
+
+
 async def test_where_that_provider_stays_away_another_one_sends_it_after_all(world: World, clock: Clock):
     first = Scripted("first", *[UnknownOutcomeError("TimeoutError")] * OPENS_AFTER)
     second = Scripted("second")
@@ -374,20 +457,6 @@ async def test_a_message_whose_claim_has_ended_is_no_longer_sent_by_the_former_h
     assert provider.asked == [], "nobody had claimed it anew, but somebody might have at any moment"
     await world.deliver_due()
     assert len(provider.asked) == 1
-
-
-class Asleep(Scripted):
-    """Answers as it was told, but only once it is woken."""
-
-    def __init__(self, *answers: DeliveryError | None) -> None:
-        super().__init__("asleep", *answers)
-        self.is_asked, self.is_awake = asyncio.Event(), asyncio.Event()
-
-    async def send(self, message: Message) -> str:
-        """Sleep first."""
-        self.is_asked.set()
-        await self.is_awake.wait()
-        return await super().send(message)
 
 
 @pytest.mark.parametrize("fault", [PermanentError("550"), TechnicalError("away"), TemporaryError("450")])

@@ -73,16 +73,20 @@ class Route:
     circuit: Circuit = field(default_factory=Circuit)
 
 
-def choices(routes: Sequence[Route], to: str, first: str) -> Iterator[Route]:
+def able(routes: Sequence[Route], to: str, only: str) -> list[Route]:
+    """Those that serve the recipient; of them ``only`` this one, where it is one of them."""
+    serving = [route for route in routes if route.provider.serves(to)]
+    return [route for route in serving if route.provider.name == only] or serving
+
+
+def choices(routes: Sequence[Route], first: str) -> Iterator[Route]:
     """Whom to ask, one after the other, in the order of the settings; asking is what follows each step of it.
 
     ``first`` is a provider whose answer was lost: it may know the message by its id, so it comes before the others.
     Those that are left alone because they are slow come last, and those that fail not at all.
     """
     slow = []
-    for route in sorted(
-        (each for each in routes if each.provider.serves(to)), key=lambda it: it.provider.name != first
-    ):
+    for route in sorted(routes, key=lambda it: it.provider.name != first):
         if route.circuit.admits():
             yield route
         elif route.circuit.is_slow:

@@ -31,7 +31,7 @@ from notify_service.errors import (
 )
 from notify_service.limits import country_of_message
 from notify_service.metrics import COUNTRY, MESSAGES, OVER_LIMIT, UNSURE
-from notify_service.providers import ASKING_SECONDS, Letter, Message, choices
+from notify_service.providers import ASKING_SECONDS, Letter, Message, able, choices
 from notify_service.use_cases import place
 from shared import tracing
 from shared.database import DATABASE_FAULTS
@@ -104,6 +104,17 @@ class Sending:
         """When its claim ends."""
         value: datetime = self.row["due_at"]
         return value
+
+    @property
+    def asked(self) -> str:
+        """The provider that may have it, because its answer was lost; nothing where there is none."""
+        value: str = self.row["asked"]
+        return value
+
+    @property
+    def may_go_elsewhere(self) -> bool:
+        """Whether others than that one may be asked."""
+        return domain.may_go_elsewhere(self.kind, timedelta(seconds=self.row["unsure_for"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +227,10 @@ async def _hand_over(notify: Notify, sending: Sending) -> Answer | None:
     """
     answer = None
     try:
-        for route in choices(notify.routes[sending.channel], sending.letter.to, sending.row["asked"]):
+        for route in choices(_able(notify, sending), sending.asked):
             await (_count_in(notify, sending) if answer is None else _pass_on(notify, sending, answer))
             answer = await _ask(notify, sending, route)
-            if not _goes_on(sending.kind, answer.fault):
+            if not _goes_on(sending, answer.fault):
                 break
     except _DatabaseAwayError:
         if answer is None:
@@ -228,9 +239,15 @@ async def _hand_over(notify: Notify, sending: Sending) -> Answer | None:
     return answer
 
 
-def _goes_on(kind: Kind, fault: DeliveryError | None) -> bool:
+def _able(notify: Notify, sending: Sending) -> list[Route]:
+    """Whom it may go by, be their circuits open or not."""
+    only = "" if sending.may_go_elsewhere else sending.asked
+    return able(notify.routes[sending.channel], sending.letter.to, only)
+
+
+def _goes_on(sending: Sending, fault: DeliveryError | None) -> bool:
     """Whether the next provider is asked at once."""
-    unsure = isinstance(fault, UnknownOutcomeError) and domain.goes_on_unsure(kind)
+    unsure = isinstance(fault, UnknownOutcomeError) and sending.may_go_elsewhere
     return unsure or isinstance(fault, TechnicalError)
 
 
@@ -302,12 +319,12 @@ async def _settle(notify: Notify, sending: Sending, answer: Answer | None) -> No
 
 async def _wait_for_a_provider(notify: Notify, sending: Sending) -> None:
     """Nobody could be asked: each circuit is open, or nobody serves the recipient's country."""
-    able = [route for route in notify.routes[sending.channel] if route.provider.serves(sending.letter.to)]
-    if not able:
+    routes = _able(notify, sending)
+    if not routes:
         nobody = Answer("-", uuid4(), PermanentError("NoProviderForCountry"))
         await _fail(notify, sending, nobody)
         return
-    seconds = min(route.circuit.opens_in for route in able) + random.random()  # noqa: S311 - spreads tries only
+    seconds = min(route.circuit.opens_in for route in routes) + random.random()  # noqa: S311 - spreads tries only
     log.warning("message waits: every provider's circuit is open", again_in=round(seconds))
     await _write_down(
         notify,

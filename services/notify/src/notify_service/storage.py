@@ -92,7 +92,8 @@ async def claim_due(
     of notices keeps a code waiting. The try is counted before it is made, so a message that kills its process does not
     do so for ever. Of a claimed row that was never released, and whose provider had been asked, nobody knows whether
     it went out: that is counted as unsure, and ``lost`` in the row. ``due_at`` in it is when the claim ends: the other
-    queries know the claim by that, because no two end at the same moment.
+    queries know the claim by that, because no two end at the same moment. ``unsure_for``: seconds since the first answer
+    was lost.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
@@ -114,7 +115,9 @@ async def claim_due(
         )
         SELECT id, kind, channel, due_at, letter, correlation_id, traceparent, created_at, tries, unsure,
             coalesce(asked, '') AS asked, greatest(0, extract(epoch FROM expires_at - present()))::int AS seconds_left,
-            (SELECT count(*) FROM lost WHERE message_id = claimed.id)::int AS lost
+            (SELECT count(*) FROM lost WHERE message_id = claimed.id)::int AS lost,
+            coalesce((SELECT extract(epoch FROM present() - min(ended_at)) FROM message_tries
+                      WHERE message_id = claimed.id AND outcome = 'unknown'), 0)::float AS unsure_for
         FROM claimed
         """,
         most,
