@@ -19,7 +19,7 @@ from integration.notify.world import (
     make_forgotten,
     make_withdrawal,
 )
-from notify_service import sending, storage
+from notify_service import circuits, sending, storage
 from notify_service.circuits import OPEN_SECONDS, OPENS_AFTER, Circuit
 from notify_service.domain import FOR_A_NOTICE, Kind
 from notify_service.errors import NotByThisOneError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
@@ -32,6 +32,7 @@ from shared.purging import purge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from notify_service.errors import DeliveryError
     from notify_service.providers import Message
@@ -277,6 +278,68 @@ async def test_while_every_circuit_is_open_messages_wait_without_losing_tries_an
     await clock.shift(timedelta(seconds=OPEN_SECONDS + 2, minutes=1))
     await world.deliver_due()
     assert {row["state"] for row in await world.messages()} == {"sent"}
+
+
+class OneByOne(Scripted):
+    """Asked by one after the other, as soon as it has room."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.room = asyncio.Semaphore(1)
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """One at a time."""
+        return self.room
+
+
+async def test_a_try_begins_when_it_is_its_messages_turn(world: World, monkeypatch: pytest.MonkeyPatch):
+    """While others are sent, nobody is asked; and the time is none that the provider took."""
+    monkeypatch.setattr(circuits, "SLOW_SECONDS", 0.5)
+    provider, second = OneByOne("first"), Scripted("second")
+    use(world, provider, second)
+    await provider.room.acquire()
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+    claimed = await world.claim()
+    deliveries = [asyncio.create_task(sending.deliver(world.notify, row)) for row in claimed]
+    async with asyncio.timeout(10):
+        while len(provider.room._waiters or ()) < OPENS_AFTER:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.6)
+    assert await world.tries() == []
+    provider.room.release()
+    await asyncio.gather(*deliveries)
+
+    assert (len(provider.asked), second.asked) == (OPENS_AFTER, [])
+    assert not world.notify.routes["email"][0].circuit.is_open
+
+
+async def test_where_its_turn_does_not_come_a_message_goes_by_the_next_provider(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sending, "TURN", timedelta(seconds=0.1))
+    provider, second = OneByOne("first"), Scripted("second")
+    use(world, provider, second)
+    await provider.room.acquire()
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+    await world.deliver_due()
+
+    assert {row["state"] for row in await world.messages()} == {"sent"}
+    assert (provider.asked, len(second.asked)) == ([], OPENS_AFTER)
+    assert {row["provider"] for row in await world.tries()} == {"second"}
+    assert not world.notify.routes["email"][0].circuit.is_open
+
+    use(world, provider)
+    await world.hear(make_code())
+    await world.deliver_due()
+    waiting = (await world.messages())[-1]
+    assert (waiting["state"], waiting["claimed"], waiting["tries"], waiting["last_error"]) == (
+        "waiting",
+        False,
+        0,
+        None,
+    )
 
 
 # --- what may go out twice ---

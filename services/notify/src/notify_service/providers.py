@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from shared.events import Language, Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from uuid import UUID
 
@@ -56,6 +58,10 @@ class Provider(ABC):
     def serves(self, _to: str) -> bool:
         """Whether it takes messages to this address or number at all."""
         return True
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """Where no more than so many messages can be handed over at once: waits until there is room for one more."""
+        return nullcontext()
 
     @abstractmethod
     async def send(self, message: Message) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -40,7 +40,7 @@ from shared.observing import use_case
 from shared.sealing import UnsealError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime
 
     import asyncpg
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 MOST_ASKED = 3
 #: Longer than an adapter's own limit, which it keeps by itself.
 ASKING = timedelta(seconds=ASKING_SECONDS + 5)
+#: A message waits for so long for its turn at a provider, all of whose connections are in use by others.
+TURN = timedelta(seconds=10)
 #: What has to be written down before a provider is asked is so within this time, or it is not asked.
 BEGINNING = timedelta(seconds=5)
 #: The outcome of a try is written down within this time, database away or not.
@@ -61,7 +63,7 @@ WRITING_DOWN = timedelta(seconds=60)
 #: How long a claimed message is nobody else's. Longer than all of it together, so no two processes send it at once.
 #: A lease, not a row lock held meanwhile: a lock would keep a connection and a transaction open for as long as a mail
 #: server likes to think, and eight slow ones would stop the consumers too.
-LEASE = MOST_ASKED * (ASKING + 2 * BEGINNING) + WRITING_DOWN + timedelta(seconds=15)
+LEASE = MOST_ASKED * (TURN + ASKING + 2 * BEGINNING) + WRITING_DOWN + timedelta(seconds=15)
 DATABASE_AWAY_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -213,7 +215,9 @@ async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, lim
     OVER_LIMIT.labels(sending.channel, limit).inc()
     MESSAGES.labels(sending.kind, sending.channel, "-", state).inc()
     log.error("message not sent: a limit forbids it", state=state, reason=reason)
-    await _write_down(notify, lambda c: storage.settle(c, sending.id, sending.until, state, fault="limit", last_error=reason))
+    await _write_down(
+        notify, lambda c: storage.settle(c, sending.id, sending.until, state, fault="limit", last_error=reason)
+    )
     raise _NothingSentError
 
 
@@ -228,8 +232,11 @@ async def _hand_over(notify: Notify, sending: Sending) -> Answer | None:
     answer = None
     try:
         for route in choices(_able(notify, sending), sending.asked):
-            await (_count_in(notify, sending) if answer is None else _pass_on(notify, sending, answer))
-            answer = await _ask(notify, sending, route)
+            async with _turn(route) as has_come:
+                if not has_come:
+                    continue
+                await (_count_in(notify, sending) if answer is None else _pass_on(notify, sending, answer))
+                answer = await _ask(notify, sending, route)
             if not _goes_on(sending, answer.fault):
                 break
     except _DatabaseAwayError:
@@ -251,20 +258,27 @@ def _goes_on(sending: Sending, fault: DeliveryError | None) -> bool:
     return unsure or isinstance(fault, TechnicalError)
 
 
+@asynccontextmanager
+async def _turn(route: Route) -> AsyncIterator[bool]:
+    """The message's turn at a provider that takes so many at once; False where it does not come in time.
+
+    It is waited for before the try begins: our own crowding is not the provider's slowness.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(TURN.total_seconds()):
+                await stack.enter_async_context(route.provider.turn())
+            has_come = True
+        except TimeoutError:
+            log.warning("provider not asked: all its connections are in use", provider=route.provider.name)
+            has_come = False
+        yield has_come
+
+
 async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
     """Ask one provider, after writing down that it is asked. Raises _NothingSentError and _DatabaseAwayError."""
     try_id, provider = uuid4(), route.provider
-    try:
-        begun = await _begin(
-            notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.until, provider.name)
-        )
-    except _DatabaseAwayError:
-        # It may have been written down all the same.
-        await _write_down(notify, lambda c: storage.drop_try(c, try_id))
-        raise
-    if not begun:
-        log.warning("nothing is sent: the claim has ended")
-        raise _NothingSentError
+    await _begin_try(notify, sending, try_id, provider.name)
     message = Message(
         sending.id, sending.kind, sending.row["created_at"], sending.letter, try_id, sending.row["seconds_left"]
     )
@@ -277,6 +291,18 @@ async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
     if change:
         log.warning("provider's circuit", change=change, provider=provider.name, reason=fault.reason if fault else None)
     return Answer(provider.name, try_id, fault, provider_id, change == "closed")
+
+
+async def _begin_try(notify: Notify, sending: Sending, try_id: UUID, provider: str) -> None:
+    try:
+        begun = await _begin(notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.until, provider))
+    except _DatabaseAwayError:
+        # It may have been written down all the same.
+        await _write_down(notify, lambda c: storage.drop_try(c, try_id))
+        raise
+    if not begun:
+        log.warning("nothing is sent: the claim has ended")
+        raise _NothingSentError
 
 
 async def _send(route: Route, message: Message) -> tuple[DeliveryError | None, str]:
@@ -318,20 +344,17 @@ async def _settle(notify: Notify, sending: Sending, answer: Answer | None) -> No
 
 
 async def _wait_for_a_provider(notify: Notify, sending: Sending) -> None:
-    """Nobody could be asked: each circuit is open, or nobody serves the recipient's country."""
+    """Nobody could be asked: each circuit is open, no turn has come, or nobody serves the recipient's country."""
     routes = _able(notify, sending)
     if not routes:
         nobody = Answer("-", uuid4(), PermanentError("NoProviderForCountry"))
         await _fail(notify, sending, nobody)
         return
-    seconds = min(route.circuit.opens_in for route in routes) + random.random()  # noqa: S311 - spreads tries only
-    log.warning("message waits: every provider's circuit is open", again_in=round(seconds))
-    await _write_down(
-        notify,
-        lambda c: storage.give_back(
-            c, sending.id, sending.until, timedelta(seconds=seconds), fault="technical", last_error="CircuitsOpen"
-        ),
-    )
+    seconds = min(route.circuit.opens_in for route in routes)
+    why = {"fault": "technical", "last_error": "CircuitsOpen"} if seconds else {}
+    log.warning("message waits: no provider can be asked", again_in=round(seconds), reason=why.get("last_error"))
+    wait = timedelta(seconds=seconds + random.random())  # noqa: S311 - spreads tries only
+    await _write_down(notify, lambda c: storage.give_back(c, sending.id, sending.until, wait, **why))
 
 
 async def _later(notify: Notify, sending: Sending, answer: Answer) -> None:

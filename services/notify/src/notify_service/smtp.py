@@ -24,6 +24,8 @@ from notify_service.providers import ASKING_SECONDS, Provider
 from notify_service.smtp_connections import FAULTS, FIRST_REFUSAL, Connections
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from notify_service.providers import Message
     from notify_service.settings import MailServer
 
@@ -48,7 +50,12 @@ class Smtp(Provider):
         self.name = server.name
         self._server = server
         self._tls = server.tls_context()
-        self._connections = Connections(self._client, server.connections)
+        self._room = asyncio.Semaphore(server.connections)
+        self._connections = Connections(self._client)
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """See :class:`notify_service.providers.Provider`."""
+        return self._room
 
     async def send(self, message: Message) -> str:
         """See :class:`notify_service.providers.Provider`."""
