@@ -20,7 +20,7 @@ from integration.notify.world import (
     make_withdrawal,
 )
 from notify_service import circuits, sending, storage
-from notify_service.circuits import OPEN_SECONDS, OPENS_AFTER, Circuit
+from notify_service.circuits import LONGEST_OPEN_SECONDS, OPEN_SECONDS, OPENS_AFTER, Circuit
 from notify_service.domain import FOR_A_NOTICE, Kind
 from notify_service.errors import NotByThisOneError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
 from notify_service.operators import storage as operators
@@ -182,6 +182,37 @@ async def test_a_provider_that_failed_several_times_is_left_alone_until_a_probe_
     await world.hear(make_withdrawal())
     await world.deliver_due()
     assert (len(first.asked), len(second.asked)) == (OPENS_AFTER + 2, OPENS_AFTER + 2)
+
+
+async def test_a_provider_that_is_away_and_back_time_and_again_costs_a_message_no_tries(world: World, clock: Clock):
+    """This one fails whenever it is tried, while others go in between."""
+
+    class Flapping(Scripted):
+        async def send(self, message: Message) -> str:
+            if message.kind is Kind.APPROVED:
+                self.asked.append(message)
+                raise TechnicalError("away")
+            return await super().send(message)
+
+    time, minutes = Time(), FOR_A_NOTICE.tries + 10
+    provider = Flapping("flapping")
+    use(world, provider, time=time)
+    await world.hear(make_approval())
+    circuit = world.notify.routes["email"][0].circuit
+    for minute in range(1, minutes):
+        await world.deliver_due()
+        for _ in range(OPENS_AFTER):
+            circuit.note(failed=True, seconds=0)
+        time.now += LONGEST_OPEN_SECONDS
+        await clock.shift(timedelta(minutes=minute))
+        await world.hear(make_withdrawal())
+        await world.deliver_due()
+
+    (waiting, *others) = await world.messages()
+    assert (waiting["state"], {row["state"] for row in others}) == ("waiting", {"sent"})
+    # As many as anybody's who waits ever longer in between; but it was asked for whenever the provider seemed well.
+    assert waiting["tries"] < 10
+    assert len([message for message in provider.asked if message.kind is Kind.APPROVED]) > minutes / 3
 
 
 async def test_what_a_provider_refuses_for_one_recipient_stops_nobody_elses_messages(world: World):

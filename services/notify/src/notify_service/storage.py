@@ -275,11 +275,18 @@ async def give_back(
 
 
 async def hurry(connection: Connection, channel: Channel) -> None:
-    """Let what waits because of its providers go within a minute: one of them is well again."""
+    """Let what waits because of its providers go within a minute: one of them is well again.
+
+    A try that was made to come sooner is not counted: a provider that is away and back time and again must not cost a
+    message of four days all its tries within the hour.
+    """
     await connection.execute(
         """
-        UPDATE messages SET due_at = least(due_at, present() + random() * interval '1 minute')
-        WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND fault = 'technical'
+        UPDATE messages SET due_at = present() + random() * interval '1 minute', tries = greatest(0, tries - 1)
+        WHERE id IN (SELECT id FROM messages
+                     WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND fault = 'technical'
+                         AND due_at > present() + interval '1 minute'
+                     FOR UPDATE SKIP LOCKED)
         """,
         channel,
     )
