@@ -47,8 +47,8 @@ class Patience:
     keeps_to: timedelta
 
 
-#: Somebody sits and waits for a code. Its event says when it dies; the life here only bounds that. It may come twice: it
-#: is the same one.
+#: Somebody sits and waits for a code. Its event says when it dies; the life here only bounds that. It may come twice:
+#: it is the same one.
 FOR_A_CODE = Patience(
     tries=60,
     first_wait=timedelta(seconds=2),
@@ -96,9 +96,9 @@ def wait_after(kind: Kind, tries: int, jitter: float) -> timedelta | None:
 
 
 def may_go_elsewhere(kind: Kind, since: timedelta) -> bool:
-    """Whether another provider may be asked so long after the first one's answer was lost, though both may then send it.
+    """Whether another provider may be asked so long after one's answer was lost, though both may then send it.
 
-    Before that the one that may have the message is asked again alone, after it first.
+    Before that the one that may have the message is asked again alone, later before the others.
     """
     return since >= patience(kind).keeps_to
 

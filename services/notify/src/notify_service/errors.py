@@ -1,4 +1,4 @@
-"""What may happen instead of a message being taken. Four kinds, and one of them in two, told apart by what is to be done.
+"""What may happen instead of a message being taken, told apart by what is to be done.
 
 ``reason`` names the fault and its code, never its text: a provider's text quotes addresses.
 """

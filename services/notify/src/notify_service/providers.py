@@ -85,6 +85,16 @@ def able(routes: Sequence[Route], to: str, only: str) -> list[Route]:
     return [route for route in serving if route.provider.name == only] or serving
 
 
+def seconds_to_probe(routes: Sequence[Route]) -> float | None:
+    """Seconds until one of a channel's providers may be asked by one message, as a probe; 0 for now.
+
+    None where there is one to be asked by all: a slow one is better than nobody.
+    """
+    if any(route.circuit.is_slow or not route.circuit.is_open for route in routes):
+        return None
+    return min(route.circuit.opens_in for route in routes)
+
+
 def choices(routes: Sequence[Route], first: str) -> Iterator[Route]:
     """Whom to ask, one after the other, in the order of the settings; asking is what follows each step of it.
 

@@ -22,16 +22,10 @@ import structlog
 
 from notify_service import domain, storage
 from notify_service.domain import Kind
-from notify_service.errors import (
-    DeliveryError,
-    NotByThisOneError,
-    PermanentError,
-    TechnicalError,
-    UnknownOutcomeError,
-)
+from notify_service.errors import DeliveryError, NotByThisOneError, PermanentError, TechnicalError, UnknownOutcomeError
 from notify_service.limits import country_of_message
 from notify_service.metrics import COUNTRY, MESSAGES, OVER_LIMIT, UNSURE
-from notify_service.providers import ASKING_SECONDS, Letter, Message, able, choices
+from notify_service.providers import ASKING_SECONDS, Letter, Message, able, choices, seconds_to_probe
 from notify_service.use_cases import place
 from shared import tracing
 from shared.database import DATABASE_FAULTS
@@ -65,6 +59,8 @@ WRITING_DOWN = timedelta(seconds=60)
 #: server likes to think, and eight slow ones would stop the consumers too.
 LEASE = MOST_ASKED * (TURN + ASKING + 2 * BEGINNING) + WRITING_DOWN + timedelta(seconds=15)
 DATABASE_AWAY_SECONDS = 1.0
+#: As many as a statement writes well within its time limit. One notice over the hour's limit holds back so many others.
+HELD_AT_ONCE = 1000
 
 log = structlog.get_logger(__name__)
 
@@ -150,13 +146,30 @@ class _DatabaseAwayError(Exception):
 
 
 async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], float | None]:
-    """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due."""
+    """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due.
+
+    Where all of a channel's providers are left alone nothing of it is claimed, however much waits, but a probe.
+    """
+    off = notify.limits.off
+    probes = {channel: seconds_to_probe(routes) for channel, routes in notify.routes.items() if channel not in off}
+    alone = {channel: seconds for channel, seconds in probes.items() if seconds is not None}
+    without = off | alone.keys()
+    claimed: list[asyncpg.Record] = []
     async with notify.database.connection() as connection:
-        for row in await storage.drop_expired(connection):
-            MESSAGES.labels(row["kind"], row["channel"], "-", "dropped").inc()
-            log.warning("message dropped: too late", message=str(row["id"]), kind=row["kind"], tries=row["tries"])
-        claimed = await storage.claim_due(connection, most, LEASE, notify.limits.off)
-        return claimed, await storage.seconds_until_due(connection, notify.limits.off)
+        await _drop_expired(connection)
+        for channel in (channel for channel, seconds in alone.items() if not seconds):
+            others = notify.routes.keys() - {channel}
+            claimed += await storage.claim_due(connection, min(1, most - len(claimed)), LEASE, others)
+        claimed += await storage.claim_due(connection, most - len(claimed), LEASE, without)
+        until_due = await storage.seconds_until_due(connection, without)
+    waits = [seconds for seconds in alone.values() if seconds]
+    return claimed, min(waits if until_due is None else [until_due, *waits], default=None)
+
+
+async def _drop_expired(connection: Connection) -> None:
+    for row in await storage.drop_expired(connection):
+        MESSAGES.labels(row["kind"], row["channel"], "-", "dropped").inc()
+        log.warning("message dropped: too late", message=str(row["id"]), kind=row["kind"], tries=row["tries"])
 
 
 async def deliver(notify: Notify, row: asyncpg.Record) -> None:
@@ -201,13 +214,16 @@ async def _count_in(notify: Notify, sending: Sending) -> None:
         return
     if not domain.waits_for_the_next_hour(sending.kind):
         await _refuse(notify, sending, "dropped", "LimitReached", limit)
-    OVER_LIMIT.labels(sending.channel, limit).inc()
-    log.warning("message waits: the hour's limit is reached", limit=limit)
-    await _write_down(
-        notify,
-        lambda c: storage.give_back(c, sending.id, sending.until, None, fault="limit", last_error="LimitReached"),
-    )
+    await _write_down(notify, lambda c: _hold_back(c, sending, limit, is_countrys=limit == country))
     raise _NothingSentError
+
+
+async def _hold_back(connection: Connection, sending: Sending, limit: str, *, is_countrys: bool) -> None:
+    """A notice waits for the next hour; where it met its channel's limit, others do too without being tried."""
+    await storage.give_back(connection, sending.id, sending.until, None, fault="limit", last_error="LimitReached")
+    others = 0 if is_countrys else await storage.hold_back(connection, sending.channel, HELD_AT_ONCE)
+    OVER_LIMIT.labels(sending.channel, limit).inc(1 + others)
+    log.warning("messages wait: the hour's limit is reached", limit=limit, messages=1 + others)
 
 
 async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, limit: str) -> None:

@@ -92,8 +92,8 @@ async def claim_due(
     of notices keeps a code waiting. The try is counted before it is made, so a message that kills its process does not
     do so for ever. Of a claimed row that was never released, and whose provider had been asked, nobody knows whether
     it went out: that is counted as unsure, and ``lost`` in the row. ``due_at`` in it is when the claim ends: the other
-    queries know the claim by that, because no two end at the same moment. ``unsure_for``: seconds since the first answer
-    was lost.
+    queries know the claim by that, because no two end at the same moment. ``unsure_for``: seconds since the first
+    answer was lost.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
@@ -272,6 +272,23 @@ async def give_back(
         fault,
         last_error,
     )
+
+
+async def hold_back(connection: Connection, channel: Channel, most: int) -> int:
+    """Let at most so many of the channel's notices wait for the next full hour, with its new room; how many did."""
+    status: str = await connection.execute(
+        """
+        UPDATE messages SET due_at = date_trunc('hour', present()) + interval '1 hour',
+            fault = 'limit', last_error = 'LimitReached'
+        WHERE id IN (SELECT id FROM messages
+                     WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND kind <> 'code'
+                         AND due_at < date_trunc('hour', present()) + interval '1 hour'
+                     LIMIT $2 FOR UPDATE SKIP LOCKED)
+        """,
+        channel,
+        most,
+    )
+    return int(status.rpartition(" ")[2])
 
 
 async def hurry(connection: Connection, channel: Channel) -> None:
