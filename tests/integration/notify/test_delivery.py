@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,11 @@ from integration.notify.world import (
     make_revocation,
     make_withdrawal,
 )
-from notify_service import sending
+from notify_service import sending, storage
 from notify_service.delivery import Delivery
 from notify_service.domain import FOR_A_NOTICE
-from notify_service.providers import Provider
+from notify_service.errors import TechnicalError
+from notify_service.providers import Provider, Route
 from notify_service.smtp import Smtp
 from shared.events import ReviewReminderDue
 from shared.logs import correlation_id
@@ -404,23 +406,114 @@ async def test_an_outcome_waits_for_a_database_that_is_away(world: World, monkey
     assert (await world.message())["state"] == "sent"
 
 
-async def test_no_provider_is_asked_while_that_cannot_be_written_down(world: World, monkeypatch: pytest.MonkeyPatch):
-    await world.hear(make_withdrawal())
+class Blink:
+    """The database goes away when it is told to, for longer than the beginning of a try may take, and comes back."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._connection = world.notify.database.connection
+        self._until = 0.0
+        monkeypatch.setattr(world.notify.database, "connection", self._connect)
+        monkeypatch.setattr(sending, "BEGINNING", timedelta(seconds=0.2))
+        monkeypatch.setattr(sending, "DATABASE_AWAY_SECONDS", 0.01)
+
+    def go(self) -> None:
+        """Go away."""
+        self._until = time.monotonic() + 0.6
+
+    def _connect(self) -> Any:  # noqa: ANN401 - whatever the database gives
+        if time.monotonic() < self._until:
+            raise ConnectionRefusedError
+        return self._connection()
+
+
+async def test_a_database_that_blinks_before_a_provider_is_asked_costs_a_code_no_more_than_the_blink(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.hear(make_code())
     (claimed,) = await world.claim()
     provider = Scripted("email")
-    away = world.with_providers(email=provider)
-    monkeypatch.setattr(sending, "BEGINNING", timedelta(seconds=0.2))
-    monkeypatch.setattr(sending, "DATABASE_AWAY_SECONDS", 0.01)
-    with monkeypatch.context() as patch:
-        patch.setattr(away.database, "connection", _gone)
-        await sending.deliver(away, claimed)
+    world.use(email=[Route(provider)])
+    Blink(world, monkeypatch).go()
+    await sending.deliver(world.notify, claimed)
 
+    waiting = await world.message()
+    assert (waiting["state"], waiting["claimed"], waiting["tries"]) == ("waiting", False, 0)
     assert provider.asked == []
-    assert (await world.message())["state"] == "waiting"
+    await world.deliver_due()
+    sent = await world.message()
+    assert (sent["state"], sent["tries"], sent["unsure"]) == ("sent", 1, 0)
 
 
-def _gone() -> None:
-    raise ConnectionRefusedError
+async def test_a_try_that_was_written_down_for_nothing_is_none_to_be_unsure_of(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """The database goes away with the answer to the commit by which a provider was about to be asked."""
+    begin_try = storage.begin_try
+    await world.hear(make_code())
+    (claimed,) = await world.claim()
+    provider = Scripted("email")
+    world.use(email=[Route(provider)])
+    blink = Blink(world, monkeypatch)
+
+    async def begin_and_go(*asked: Any) -> bool:  # noqa: ANN401 - as begin_try has it
+        await begin_try(*asked)
+        blink.go()
+        raise asyncpg.ConnectionDoesNotExistError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "begin_try", begin_and_go)
+        await sending.deliver(world.notify, claimed)
+    assert (provider.asked, await world.tries()) == ([], [])
+    await world.deliver_due()
+    assert (await world.message())["unsure"] == 0
+
+
+async def test_a_database_that_blinks_between_two_providers_loses_nothing_of_the_first_ones_answer(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    await world.hear(make_code())
+    (claimed,) = await world.claim()
+    blink = Blink(world, monkeypatch)
+
+    class Leaving(Scripted):
+        async def send(self, message: Message) -> str:
+            blink.go()
+            return await super().send(message)
+
+    first, second = Leaving("first", TechnicalError("HTTP 500")), Scripted("second")
+    world.use(email=[Route(first), Route(second)])
+    await sending.deliver(world.notify, claimed)
+
+    waiting = await world.message()
+    assert (waiting["state"], waiting["claimed"], waiting["tries"]) == ("waiting", False, 1)
+    assert (waiting["fault"], waiting["last_error"], second.asked) == ("technical", "HTTP 500", [])
+    assert [(row["provider"], row["outcome"]) for row in await world.tries()] == [("first", "technical")]
+    await clock.shift(timedelta(seconds=10))
+    await world.deliver_due()
+    sent = await world.message()
+    assert (sent["state"], sent["tries"], sent["unsure"]) == ("sent", 2, 0)
+
+
+async def test_a_provider_is_asked_once_though_the_answer_to_its_try_being_written_down_was_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    begin_try, lost = storage.begin_try, [asyncpg.ConnectionDoesNotExistError()]
+
+    async def begin_and_lose(*asked: Any) -> bool:  # noqa: ANN401 - as begin_try has it
+        begun = await begin_try(*asked)
+        if lost:
+            raise lost.pop()
+        return begun
+
+    monkeypatch.setattr(storage, "begin_try", begin_and_lose)
+    monkeypatch.setattr(sending, "DATABASE_AWAY_SECONDS", 0)
+    await world.hear(make_code())
+    provider = Scripted("email")
+    await world.deliver_due(email=provider)
+
+    sent = await world.message()
+    assert (sent["state"], sent["unsure"], len(provider.asked)) == ("sent", 0, 1)
+    assert [row["outcome"] for row in await world.tries()] == ["accepted"]
 
 
 async def test_a_letter_that_does_not_open_waits_and_holds_up_no_other(world: World):

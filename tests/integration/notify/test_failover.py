@@ -19,10 +19,10 @@ from integration.notify.world import (
     make_forgotten,
     make_withdrawal,
 )
-from notify_service import sending, storage
-from notify_service.circuits import OPEN_SECONDS, OPENS_AFTER, Circuit
-from notify_service.domain import Kind
-from notify_service.errors import PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
+from notify_service import circuits, sending, storage
+from notify_service.circuits import LONGEST_OPEN_SECONDS, OPEN_SECONDS, OPENS_AFTER, Circuit
+from notify_service.domain import FOR_A_NOTICE, Kind
+from notify_service.errors import NotByThisOneError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
 from notify_service.operators import storage as operators
 from notify_service.operators.use_cases import lives
 from notify_service.providers import Route
@@ -30,15 +30,31 @@ from notify_service.retention import make_purges
 from shared.metrics import REGISTRY
 from shared.purging import purge
 from support.clocks import Time
+from support.serving import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from notify_service.errors import DeliveryError
     from notify_service.providers import Message
     from notify_service.settings import Settings
     from shared.events import Event
     from support.databases import Clock
+
+
+class Asleep(Scripted):
+    """Answers as it was told, but only once it is woken."""
+
+    def __init__(self, *answers: DeliveryError | None) -> None:
+        super().__init__("asleep", *answers)
+        self.is_asked, self.is_awake = asyncio.Event(), asyncio.Event()
+
+    async def send(self, message: Message) -> str:
+        """Sleep first."""
+        self.is_asked.set()
+        await self.is_awake.wait()
+        return await super().send(message)
 
 
 def use(world: World, *providers: Scripted, time: Time | None = None) -> None:
@@ -159,6 +175,138 @@ async def test_a_provider_that_failed_several_times_is_left_alone_until_a_probe_
     assert (len(first.asked), len(second.asked)) == (OPENS_AFTER + 2, OPENS_AFTER + 2)
 
 
+async def test_while_every_circuit_of_a_channel_is_open_only_probes_are_claimed_from_its_heap(
+    world: World, clock: Clock
+):
+    time = Time()
+    only, others = Scripted("only", *[TechnicalError("away")] * 20), Scripted("sms")
+    world.use(email=[Route(only, Circuit(time))], sms=[Route(others)])
+    for _ in range(30):
+        await world.hear(make_withdrawal())
+    for row in await world.claim(OPENS_AFTER):
+        await sending.deliver(world.notify, row)
+    circuit = world.notify.routes["email"][0].circuit
+    await world.hear(make_code("sms"))
+    claimed, seconds = await sending.claim_due(world.notify, 20)
+    assert ([row["channel"] for row in claimed], seconds and 0 < seconds <= OPEN_SECONDS) == (["sms"], True)
+    await sending.deliver(world.notify, claimed[0])
+
+    for period in range(1, 5):
+        time.now += circuit.opens_in
+        await clock.shift(timedelta(minutes=period))
+        (probe,) = await world.claim()
+        await sending.deliver(world.notify, probe)
+        assert await world.claim() == []
+    assert len(only.asked) == OPENS_AFTER + 4
+    only.answers.clear()
+    time.now += circuit.opens_in
+    assert await world.deliver_due() == 1
+    await clock.shift(timedelta(hours=1))
+    while await world.deliver_due():
+        pass
+    assert {row["state"] for row in await world.messages()} == {"sent"}
+
+
+async def test_a_probe_of_each_channel_and_no_more_than_there_is_room_for(world: World):
+    time = Time()
+    routes = {channel: [Route(Scripted(channel), Circuit(time))] for channel in ("email", "sms")}
+    world.use(**routes)
+    for channel in ("email", "sms"):
+        for _ in range(OPENS_AFTER):
+            routes[channel][0].circuit.note(failed=True, seconds=0)
+            await world.hear(make_code(channel))
+    assert await world.claim() == []
+    time.now += OPEN_SECONDS
+    assert len(await world.claim(1)) == 1
+    assert len(await world.claim(20)) == 2
+
+
+async def test_a_provider_that_is_only_slow_is_no_reason_to_wait(world: World):
+    routes = [Route(Scripted("slow"), Circuit(Time()))]
+    for _ in range(OPENS_AFTER):
+        routes[0].circuit.note(failed=False, seconds=60)
+    world.use(email=routes)
+    await world.hear(make_code())
+    await world.hear(make_code())
+    assert await world.deliver_due() == 2
+
+
+async def test_a_provider_that_is_away_and_back_time_and_again_costs_a_message_no_tries(world: World, clock: Clock):
+    """This one fails whenever it is tried, while others go in between."""
+
+    class Flapping(Scripted):
+        async def send(self, message: Message) -> str:
+            self.answers = [TechnicalError("away")] if message.kind is Kind.APPROVED else []
+            return await super().send(message)
+
+    time, minutes = Time(), FOR_A_NOTICE.tries + 10
+    provider = Flapping("flapping")
+    use(world, provider, time=time)
+    await world.hear(make_approval())
+    circuit = world.notify.routes["email"][0].circuit
+    for minute in range(1, minutes):
+        await world.deliver_due()
+        for _ in range(OPENS_AFTER):
+            circuit.note(failed=True, seconds=0)
+        await clock.shift(timedelta(minutes=minute))
+        await world.hear(make_withdrawal())
+        while circuit.is_open:
+            time.now += LONGEST_OPEN_SECONDS
+            await world.deliver_due()
+
+    (waiting, *others) = await world.messages()
+    assert (waiting["state"], {row["state"] for row in others}) == ("waiting", {"sent"})
+    # As many as anybody's who waits ever longer in between; but it was asked for whenever the provider seemed well.
+    assert waiting["tries"] < 10
+    assert len([message for message in provider.asked if message.kind is Kind.APPROVED]) > minutes / 3
+
+
+async def test_what_a_provider_refuses_for_one_recipient_stops_nobody_elses_messages(world: World):
+    """Made-up addresses at which the relay is not to deliver, as any stranger can type them."""
+    world.mail_server.answers["RCPT"] = ["554 5.7.1 Relay access denied"] * OPENS_AFTER
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+        await world.deliver_due()
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    rows = await world.messages()
+    assert [row["state"] for row in rows] == ["waiting"] * OPENS_AFTER + ["sent"]
+    assert {row["fault"] for row in rows[:OPENS_AFTER]} == {"technical"}
+
+
+async def test_an_adapters_fault_with_one_letter_stops_no_other(world: World):
+    class Particular(Scripted):
+        async def send(self, message: Message) -> str:
+            if message.kind is Kind.APPROVED:
+                raise KeyError(message.letter.to)
+            return await super().send(message)
+
+    use(world, Particular("particular"))
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_approval())
+        await world.deliver_due()
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    assert (await world.messages())[-1]["state"] == "sent"
+
+
+async def test_a_message_that_only_this_provider_refuses_is_no_failed_probe(world: World):
+    time = Time()
+    only = Scripted("only", *[TechnicalError("away")] * OPENS_AFTER, NotByThisOneError("554"))
+    use(world, only, time=time)
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+        await world.deliver_due()
+    time.now += OPEN_SECONDS
+    for _ in range(2):
+        await world.hear(make_code())
+        await world.deliver_due()
+
+    assert (await world.messages())[-1]["state"] == "sent"
+
+
 async def test_a_provider_that_answers_late_is_left_to_be_the_last_one(world: World):
     time = Time()
 
@@ -191,7 +339,7 @@ async def test_while_every_circuit_is_open_messages_wait_without_losing_tries_an
     await world.deliver_due()
     rows = await world.messages()
     assert [row["tries"] for row in rows] == [1] * OPENS_AFTER + [0]
-    assert (rows[-1]["last_error"], rows[-1]["claimed"], len(only.asked)) == ("CircuitsOpen", False, OPENS_AFTER)
+    assert (rows[-1]["claimed"], len(only.asked)) == (False, OPENS_AFTER)
 
     time.now += OPEN_SECONDS
     await clock.shift(timedelta(seconds=OPEN_SECONDS + 2))
@@ -207,6 +355,70 @@ async def test_while_every_circuit_is_open_messages_wait_without_losing_tries_an
     await clock.shift(timedelta(seconds=OPEN_SECONDS + 2, minutes=1))
     await world.deliver_due()
     assert {row["state"] for row in await world.messages()} == {"sent"}
+
+
+class OneByOne(Scripted):
+    """Asked by one after the other, as soon as it has room."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.room = asyncio.Semaphore(1)
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """One at a time."""
+        return self.room
+
+
+async def test_a_try_begins_when_it_is_its_messages_turn(world: World, monkeypatch: pytest.MonkeyPatch):
+    """While others are sent, nobody is asked; and the time is none that the provider took."""
+    monkeypatch.setattr(circuits, "SLOW_SECONDS", 0.5)
+    provider, second = OneByOne("first"), Scripted("second")
+    use(world, provider, second)
+    await provider.room.acquire()
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+    claimed = await world.claim()
+    deliveries = [asyncio.create_task(sending.deliver(world.notify, row)) for row in claimed]
+
+    async def all_wait() -> bool:
+        return len(provider.room._waiters or ()) == OPENS_AFTER
+
+    await eventually(all_wait)
+    await asyncio.sleep(0.6)
+    assert await world.tries() == []
+    provider.room.release()
+    await asyncio.gather(*deliveries)
+
+    assert (len(provider.asked), second.asked) == (OPENS_AFTER, [])
+    assert not world.notify.routes["email"][0].circuit.is_open
+
+
+async def test_where_its_turn_does_not_come_a_message_goes_by_the_next_provider(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sending, "TURN", timedelta(seconds=0.1))
+    provider, second = OneByOne("first"), Scripted("second")
+    use(world, provider, second)
+    await provider.room.acquire()
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+    await world.deliver_due()
+
+    assert {row["state"] for row in await world.messages()} == {"sent"}
+    assert (provider.asked, len(second.asked)) == ([], OPENS_AFTER)
+    assert {row["provider"] for row in await world.tries()} == {"second"}
+    assert not world.notify.routes["email"][0].circuit.is_open
+
+    use(world, provider)
+    await world.hear(make_code())
+    await world.deliver_due()
+    waiting = (await world.messages())[-1]
+    assert (waiting["state"], waiting["claimed"], waiting["tries"], waiting["last_error"]) == (
+        "waiting",
+        False,
+        0,
+        None,
+    )
 
 
 # --- what may go out twice ---
@@ -251,6 +463,75 @@ async def test_an_approval_whose_answer_was_lost_goes_to_nobody_else_at_once(wor
 
     assert (await world.message())["state"] == "waiting"
     assert second.asked == []
+
+
+@pytest.mark.parametrize("then", [UnknownOutcomeError("TimeoutError"), TechnicalError("away"), None])
+async def test_for_two_hours_nobody_else_is_asked_for_a_second_copy_of_a_notice(
+    world: World, clock: Clock, then: DeliveryError | None
+):
+    """Three answers are lost, which opens the circuit; then the provider loses another one, or is away, or is well."""
+    time = Time()
+    lost = [UnknownOutcomeError("TimeoutError")] * OPENS_AFTER
+    first, second = Scripted("first", *lost, then), Scripted("second")
+    use(world, first, second, time=time)
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_approval())
+    await world.deliver_due()
+    await clock.shift(timedelta(seconds=31))
+    await world.deliver_due()
+    assert (len(first.asked), second.asked) == (OPENS_AFTER, [])
+
+    time.now += OPEN_SECONDS
+    await clock.shift(FOR_A_NOTICE.keeps_to - timedelta(minutes=1))
+    await world.deliver_due()
+    assert (len(first.asked) > OPENS_AFTER, second.asked) == (True, [])
+
+    await clock.shift(FOR_A_NOTICE.keeps_to + timedelta(minutes=5))
+    await world.deliver_due()
+    rows = await world.messages()
+    assert {row["state"] for row in rows} == {"sent"}
+    assert {message.id for message in second.asked} == ({row["id"] for row in rows} if then else set())
+
+
+async def test_nobody_else_is_asked_where_the_process_died_that_had_asked_either(world: World, clock: Clock):
+    asleep, second = Asleep(), Scripted("second")
+    use(world, asleep, second)
+    await world.hear(make_approval())
+    sleeper = asyncio.create_task(world.deliver_due())
+    await asleep.is_asked.wait()
+    sleeper.cancel()
+    await asyncio.gather(sleeper, return_exceptions=True)
+
+    await clock.shift(sending.LEASE)
+    again = Scripted("asleep", TechnicalError("away"))
+    use(world, again, second)
+    await world.deliver_due()
+    assert ((await world.message())["state"], len(again.asked), second.asked) == ("waiting", 1, [])
+
+
+async def test_a_provider_that_is_no_longer_in_the_settings_is_not_kept_to(world: World, clock: Clock):
+    first, second = Scripted("first", UnknownOutcomeError("TimeoutError")), Scripted("second")
+    use(world, first, second)
+    await world.hear(make_approval())
+    await world.deliver_due()
+    await clock.shift(timedelta(minutes=1))
+    use(world, second)
+    await world.deliver_due()
+    assert (await world.message())["provider"] == "second"
+
+
+async def test_a_code_waits_for_no_provider_that_may_have_it(world: World, clock: Clock):
+    first = Scripted("first", *[UnknownOutcomeError("TimeoutError")] * OPENS_AFTER)
+    second = Scripted("second", TechnicalError("busy"))
+    use(world, first, second)
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_code())
+        await world.deliver_due()
+    assert [row["state"] for row in await world.messages()] == ["waiting", "sent", "sent"]
+
+    await clock.shift(timedelta(seconds=10))
+    await world.deliver_due()
+    assert [row["state"] for row in await world.messages()] == ["sent"] * OPENS_AFTER
 
 
 async def test_where_that_provider_stays_away_another_one_sends_it_after_all(world: World, clock: Clock):
@@ -318,6 +599,46 @@ async def test_a_message_whose_claim_has_ended_is_no_longer_sent_by_the_former_h
     assert provider.asked == [], "nobody had claimed it anew, but somebody might have at any moment"
     await world.deliver_due()
     assert len(provider.asked) == 1
+
+
+@pytest.mark.parametrize("fault", [PermanentError("550"), TechnicalError("away"), TemporaryError("450")])
+@pytest.mark.parametrize("tries", [1, FOR_A_NOTICE.tries])
+async def test_who_has_slept_past_its_claim_ends_nothing_that_another_one_has_begun(
+    world: World, clock: Clock, fault: DeliveryError, tries: int
+):
+    asleep = Asleep(fault)
+    await world.hear(make_approval())
+    await world.execute("UPDATE messages SET tries = $1", tries - 1)
+    (late,) = await world.claim()
+    sleeper = asyncio.create_task(sending.deliver(world.with_providers(email=asleep), late))
+    await asleep.is_asked.wait()
+    await clock.shift(sending.LEASE)
+    # Another one had it in between and gave it back, so that a try has the same number twice.
+    await world.execute("UPDATE messages SET tries = $1", tries - 1)
+    (now,) = await world.claim()
+    asleep.is_awake.set()
+    await sleeper
+
+    row = await world.message()
+    assert (row["state"], row["claimed"], row["due_at"]) == ("waiting", True, now["due_at"])
+    await sending.deliver(world.with_providers(email=Scripted("awake")), now)
+    assert (await world.message())["state"] == "sent"
+
+
+async def test_what_was_sent_is_sent_though_another_one_had_given_it_up(world: World, clock: Clock):
+    asleep = Asleep()
+    await world.hear(make_approval())
+    (late,) = await world.claim()
+    sleeper = asyncio.create_task(sending.deliver(world.with_providers(email=asleep), late))
+    await asleep.is_asked.wait()
+    await clock.shift(sending.LEASE)
+    await world.deliver_due(email=Scripted("only", PermanentError("550")))
+    assert (await world.message())["state"] == "failed"
+    asleep.is_awake.set()
+    await sleeper
+
+    row = await world.message()
+    assert (row["state"], row["letter"], row["provider"]) == ("sent", None, "asleep")
 
 
 # --- what stays in the row ---

@@ -107,6 +107,34 @@ async def test_notices_over_it_wait_for_the_next_hour_and_leave_a_tenth_to_codes
     assert set(await states(world)) == {"sent"}
 
 
+async def test_what_is_over_the_hours_limit_is_not_claimed_one_by_one(
+    world: World, provider: Scripted, clock: Clock, early: timedelta, monkeypatch: pytest.MonkeyPatch
+):
+    before = over_limit("email", "waiting")
+    monkeypatch.setattr(sending, "HELD_AT_ONCE", 20)
+    world.limit(Limits(per_hour={"email": 10}))
+    for _ in range(60):
+        await world.hear(make_withdrawal())
+    for hour in range(3):
+        await clock.shift(early + timedelta(hours=hour))
+        claims = 0
+        while claimed := await world.claim(8):
+            claims += len(claimed)
+            for row in claimed:
+                await sending.deliver(world.notify, row)
+        assert claims <= 9 + 8
+        if not hour:
+            await world.hear(make_code())
+            await world.deliver_due()
+
+    rows = await world.messages()
+    waiting = [row for row in rows if row["state"] == "waiting"]
+    assert (len(waiting), len(provider.asked)) == (60 - 3 * 9, 3 * 9 + 1)
+    assert {(row["tries"], row["fault"], row["last_error"]) for row in waiting} == {(0, "limit", "LimitReached")}
+    assert len({row["due_at"] for row in waiting}) == 1
+    assert over_limit("email", "waiting") == before + sum(60 - 9 * hours for hours in (1, 2, 3))
+
+
 @pytest.mark.usefixtures("early")
 async def test_a_country_has_its_own_limit_and_others_get_nothing(world: World, provider: Scripted):
     world.limit(Limits(countries={"TW": None, "JP": 1}, per_hour={"sms": 100}))

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, PermanentError, TechnicalError, TemporaryError
+from notify_service.errors import DeliveryError, NotByThisOneError, PermanentError, TechnicalError, TemporaryError
 from notify_service.providers import Letter, Message
 from notify_service.settings import Settings
 from notify_service.smtp import Smtp
@@ -123,7 +123,7 @@ async def test_a_connection_that_the_relay_has_ended_is_replaced_and_no_mail_is_
     [
         ("nobody@example.org", PermanentError),
         ("greylisted@example.org", TemporaryError),
-        ("elsewhere@example.net", TechnicalError),
+        ("elsewhere@example.net", NotByThisOneError),
     ],
 )
 async def test_its_refusals_are_told_apart_and_the_next_mail_goes(

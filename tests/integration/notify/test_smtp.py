@@ -11,7 +11,14 @@ import pytest
 
 from notify_service import smtp, smtp_connections
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
+from notify_service.errors import (
+    DeliveryError,
+    NotByThisOneError,
+    PermanentError,
+    TechnicalError,
+    TemporaryError,
+    UnknownOutcomeError,
+)
 from notify_service.providers import Letter, Message
 from notify_service.settings import Settings
 from notify_service.smtp import Smtp
@@ -22,6 +29,8 @@ from support.serving import eventually
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from aiosmtpd.smtp import SMTP, Envelope, Session
 
 pytestmark = pytest.mark.filterwarnings(
     # aiosmtpd's transports of connections that a test cuts.
@@ -87,11 +96,32 @@ async def test_mails_go_over_one_connection_which_ends_by_itself_after_a_while(
         assert (len(mails.mails), len(mails.sessions)) == (4, 2)
 
 
+async def in_turn(sending: Smtp) -> None:
+    """As the delivery worker sends."""
+    async with sending.turn():
+        await sending.send(message())
+
+
 async def test_as_many_connections_as_the_settings_allow(provider: Callable[..., Smtp]):
     async with mail_server(Mails()) as mails:
         sending = provider(mails, smtp_connections=2)
-        await asyncio.gather(*(sending.send(message()) for _ in range(9)))
+        await asyncio.gather(*(in_turn(sending) for _ in range(9)))
         assert (len({mail["Message-ID"] for mail in mails.mails}), len(mails.sessions)) == (9, 2)
+
+
+async def test_waiting_for_a_connection_of_ours_is_not_the_servers_slowness(
+    provider: Callable[..., Smtp], monkeypatch: pytest.MonkeyPatch
+):
+    class Leisurely(Mails):
+        async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+            await asyncio.sleep(0.3)
+            return await super().handle_DATA(server, session, envelope)
+
+    monkeypatch.setattr(smtp, "ASKING_SECONDS", 2)
+    async with mail_server(Leisurely()) as mails:
+        sending = provider(mails, smtp_connections=1)
+        await asyncio.gather(*(in_turn(sending) for _ in range(10)))
+        assert (len(mails.mails), len(mails.sessions)) == (10, 1)
 
 
 async def test_a_connection_that_died_unnoticed_is_replaced_and_no_mail_is_lost_or_doubled(
@@ -141,7 +171,7 @@ async def test_a_refused_mail_leaves_the_connection_as_good_as_before(provider: 
         ({"MAIL": ["550 5.7.1 not you"]}, TechnicalError),
         ({"RCPT": ["450 4.2.0 greylisted"]}, TemporaryError),
         ({"RCPT": ["550 5.1.1 no such user"]}, PermanentError),
-        ({"RCPT": ["554 5.7.1 Relay access denied"]}, TechnicalError),
+        ({"RCPT": ["554 5.7.1 Relay access denied"]}, NotByThisOneError),
         ({"RCPT": ["421 4.3.2 shutting down"]}, TechnicalError),
         ({"DATA": ["451 4.7.1 try again later"]}, TemporaryError),
         ({"DATA": ["452 4.3.1 no space"]}, TechnicalError),

@@ -1,7 +1,7 @@
 import pytest
 
 from notify_service.circuits import LONGEST_OPEN_SECONDS, OPEN_SECONDS, OPENS_AFTER, SLOW_SECONDS, Circuit
-from notify_service.providers import Message, Provider, Route, choices
+from notify_service.providers import Message, Provider, Route, able, choices
 from support.clocks import Time
 
 
@@ -103,8 +103,8 @@ def route(name: str, circuit: Circuit, only: str = "") -> Route:
     return Route(Named(name, only), circuit)
 
 
-def names(routes: list[Route], first: str = "", to: str = "+886912345678") -> list[str]:
-    return [each.provider.name for each in choices(routes, to, first)]
+def names(routes: list[Route], first: str = "", to: str = "+886912345678", only: str = "") -> list[str]:
+    return [each.provider.name for each in choices(able(routes, to, only), first)]
 
 
 def test_providers_are_asked_in_the_order_of_the_settings(time: Time):
@@ -113,6 +113,16 @@ def test_providers_are_asked_in_the_order_of_the_settings(time: Time):
 
 def test_one_whose_answer_was_lost_is_asked_first(time: Time):
     assert names([route("a", Circuit(time)), route("b", Circuit(time))], first="b") == ["b", "a"]
+
+
+def test_where_only_one_may_be_asked_nobody_else_is_be_it_left_alone_or_not(time: Time):
+    routes = [route("a", Circuit(time)), route("b", failed(Circuit(time)), "+886"), route("c", slow(Circuit(time)))]
+
+    assert names(routes, only="a") == ["a"]
+    assert names(routes, only="b") == []
+    assert names(routes, only="c") == ["c"]
+    assert names(routes, only="b", to="+81312345678") == ["a", "c"]
+    assert names(routes, only="gone") == ["a", "c"]
 
 
 def test_who_fails_is_left_alone_and_who_is_slow_comes_last(time: Time):
@@ -135,7 +145,7 @@ def test_who_does_not_serve_the_recipient_is_not_asked_nor_probed(time: Time):
 def test_a_probe_is_taken_only_when_it_is_its_turn(time: Time):
     second = failed(Circuit(time))
     time.now += OPEN_SECONDS
-    asked = choices([route("a", Circuit(time)), route("b", second)], "", "")
+    asked = choices([route("a", Circuit(time)), route("b", second)], "")
 
     assert next(asked).provider.name == "a"
     assert second.admits(), "the message that went by the first provider used up the second one's probe"

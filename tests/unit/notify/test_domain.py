@@ -2,7 +2,15 @@ from datetime import timedelta
 
 import pytest
 
-from notify_service.domain import FOR_A_CODE, FOR_A_NOTICE, Kind, patience, share_of_the_hour, wait_after
+from notify_service.domain import (
+    FOR_A_CODE,
+    FOR_A_NOTICE,
+    Kind,
+    may_go_elsewhere,
+    patience,
+    share_of_the_hour,
+    wait_after,
+)
 
 
 def test_waits_double_up_to_the_longest():
@@ -37,3 +45,9 @@ def test_a_code_is_tried_for_about_an_hour():
 def test_a_tenth_of_the_hour_is_kept_for_codes(most: int, for_notices: int):
     assert share_of_the_hour(Kind.CODE, most) == most
     assert share_of_the_hour(Kind.APPROVED, most) == for_notices
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_only_a_code_goes_elsewhere_at_once_when_an_answer_was_lost(kind: Kind):
+    assert may_go_elsewhere(kind, timedelta()) is (kind is Kind.CODE)
+    assert may_go_elsewhere(kind, patience(kind).life / 10)

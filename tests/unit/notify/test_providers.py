@@ -8,7 +8,14 @@ import pytest
 
 from notify_service import mitake, sms, smtp, twilio
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
+from notify_service.errors import (
+    DeliveryError,
+    NotByThisOneError,
+    PermanentError,
+    TechnicalError,
+    TemporaryError,
+    UnknownOutcomeError,
+)
 from notify_service.providers import Letter, Message
 from notify_service.settings import Settings
 
@@ -57,12 +64,12 @@ TO = "x@example.org"
     [
         (REFUSED(550, "no such user x", TO), PermanentError, "SMTPRecipientRefused 550"),
         (REFUSED(550, "5.1.1 no such user x", TO), PermanentError, "SMTPRecipientRefused 550"),
-        (REFUSED(554, "5.7.1 <x@example.org>: Relay access denied", TO), TechnicalError, "SMTPRecipientRefused 554"),
+        (REFUSED(554, "5.7.1 <x@example.org>: Relay access denied", TO), NotByThisOneError, "SMTPRecipientRefused 554"),
         (REFUSED(530, "5.7.0 Authentication required", TO), TechnicalError, "SMTPRecipientRefused 530"),
         (REFUSED(450, "greylisted", TO), TemporaryError, "SMTPRecipientRefused 450"),
         (REFUSED(451, "4.7.1 greylisted, try again later", TO), TemporaryError, "SMTPRecipientRefused 451"),
         (REFUSED(452, "4.2.2 mailbox full", TO), TemporaryError, "SMTPRecipientRefused 452"),
-        (REFUSED(452, "4.3.1 insufficient system storage", TO), TechnicalError, "SMTPRecipientRefused 452"),
+        (REFUSED(452, "4.3.1 insufficient system storage", TO), NotByThisOneError, "SMTPRecipientRefused 452"),
         (REFUSED(421, "closing", TO), TechnicalError, "SMTPRecipientRefused 421"),
         (DATA(554, "spam"), PermanentError, "SMTPDataError 554"),
         (DATA(550, "5.7.1 spam"), PermanentError, "SMTPDataError 550"),
@@ -171,9 +178,10 @@ def test_what_mitakes_receipts_say(flag: str, said: str | None):
     [
         (400, 21211, PermanentError, "Twilio 21211"),
         (400, 21610, PermanentError, "Twilio 21610"),
-        (400, 21408, TechnicalError, "Twilio 21408"),
-        (400, 21606, TechnicalError, "Twilio 21606"),
-        (400, 99999, TechnicalError, "Twilio 99999"),
+        (400, 21408, NotByThisOneError, "Twilio 21408"),
+        (400, 21606, NotByThisOneError, "Twilio 21606"),
+        (400, 99999, NotByThisOneError, "Twilio 99999"),
+        (400, None, NotByThisOneError, "HTTP 400"),
         (401, 20003, TechnicalError, "Twilio 20003"),
         (429, 20429, TechnicalError, "Twilio 20429"),
         (404, None, TechnicalError, "HTTP 404"),

@@ -39,21 +39,35 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often, and how far apart, a notice is tried; ``life`` is how long it is worth anything."""
+    """How often, and how far apart, a notice is tried; ``life`` is how long it is worth anything.
+
+    For so long after a lost answer it ``keeps_to`` the provider that may have it: nobody else is asked.
+    """
 
     tries: int
     first_wait: timedelta
     longest_wait: timedelta
     life: timedelta
+    keeps_to: timedelta
 
 
-#: Somebody sits and waits for a code. Its event says when it dies; the life here only bounds that.
+#: Somebody sits and waits for a code. Its event says when it dies; the life here only bounds that. It may come twice:
+#: it is the same one.
 FOR_A_CODE = Patience(
-    tries=60, first_wait=timedelta(seconds=2), longest_wait=timedelta(minutes=1), life=timedelta(hours=24)
+    tries=60,
+    first_wait=timedelta(seconds=2),
+    longest_wait=timedelta(minutes=1),
+    life=timedelta(hours=24),
+    keeps_to=timedelta(),
 )
-#: A decision is still news after a weekend with a broken mail server.
+#: A decision is still news after a weekend with a broken mail server. Two letters that tell of one approval make people
+#: wonder which is true; two hours are more than most servers are away for, and less than anybody is woken after.
 FOR_A_NOTICE = Patience(
-    tries=40, first_wait=timedelta(seconds=30), longest_wait=timedelta(hours=4), life=timedelta(days=4)
+    tries=40,
+    first_wait=timedelta(seconds=30),
+    longest_wait=timedelta(hours=4),
+    life=timedelta(days=4),
+    keeps_to=timedelta(hours=2),
 )
 #: What waits for review is told anew each day, and the next mail says more than a late one.
 FOR_A_DIGEST = replace(FOR_A_NOTICE, life=timedelta(days=1))
@@ -85,13 +99,12 @@ def wait_after(kind: Kind, tries: int, jitter: float) -> timedelta | None:
     return min(patient.longest_wait, doubled) * (1 - jitter / 2)
 
 
-def goes_on_unsure(kind: Kind) -> bool:
-    """Whether another provider is asked at once after one whose answer was lost, though both may then send it.
+def may_go_elsewhere(kind: Kind, since: timedelta) -> bool:
+    """Whether another provider may be asked so long after one's answer was lost, though both may then send it.
 
-    A code may come twice: it is the same one, and somebody sits and waits for it. Two letters that tell of one approval
-    make people wonder which is true; those wait, and the provider that may have the message is asked again first.
+    Before that the one that may have the message is asked again alone, later before the others.
     """
-    return kind is Kind.CODE
+    return since >= patience(kind).keeps_to
 
 
 def waits_for_the_next_hour(kind: Kind) -> bool:

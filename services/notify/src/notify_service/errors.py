@@ -1,4 +1,4 @@
-"""What may happen instead of a message being taken. Four kinds, told apart by what is to be done.
+"""What may happen instead of a message being taken, told apart by what is to be done.
 
 ``reason`` names the fault and its code, never its text: a provider's text quotes addresses.
 """
@@ -37,6 +37,13 @@ class TechnicalError(DeliveryError):
     """The provider is away, busy, out of credit, or not set up right, and took nothing. Another may take it."""
 
     kind = "technical"
+
+
+class NotByThisOneError(TechnicalError):
+    """This provider does not take this message, for its recipient mostly, and took nothing; it is well otherwise.
+
+    Another may take it, but no circuit counts it: addresses that a stranger types must stop nobody else's messages.
+    """
 
 
 class UnknownOutcomeError(DeliveryError):

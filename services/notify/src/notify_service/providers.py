@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from shared.events import Language, Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from uuid import UUID
 
@@ -57,6 +59,10 @@ class Provider(ABC):
         """Whether it takes messages to this address or number at all."""
         return True
 
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """Where no more than so many messages can be handed over at once: waits until there is room for one more."""
+        return nullcontext()
+
     @abstractmethod
     async def send(self, message: Message) -> str:
         """Returns when the provider has taken the message: its own id of it, or nothing. Raises DeliveryError."""
@@ -73,16 +79,30 @@ class Route:
     circuit: Circuit = field(default_factory=Circuit)
 
 
-def choices(routes: Sequence[Route], to: str, first: str) -> Iterator[Route]:
+def able(routes: Sequence[Route], to: str, only: str) -> list[Route]:
+    """Those that serve the recipient; of them ``only`` this one, where it is one of them."""
+    serving = [route for route in routes if route.provider.serves(to)]
+    return [route for route in serving if route.provider.name == only] or serving
+
+
+def seconds_to_probe(routes: Sequence[Route]) -> float | None:
+    """Seconds until one of a channel's providers may be asked by one message, as a probe; 0 for now.
+
+    None where there is one to be asked by all: a slow one is better than nobody.
+    """
+    if any(route.circuit.is_slow or not route.circuit.is_open for route in routes):
+        return None
+    return min(route.circuit.opens_in for route in routes)
+
+
+def choices(routes: Sequence[Route], first: str) -> Iterator[Route]:
     """Whom to ask, one after the other, in the order of the settings; asking is what follows each step of it.
 
     ``first`` is a provider whose answer was lost: it may know the message by its id, so it comes before the others.
     Those that are left alone because they are slow come last, and those that fail not at all.
     """
     slow = []
-    for route in sorted(
-        (each for each in routes if each.provider.serves(to)), key=lambda it: it.provider.name != first
-    ):
+    for route in sorted(routes, key=lambda it: it.provider.name != first):
         if route.circuit.admits():
             yield route
         elif route.circuit.is_slow:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -22,10 +22,10 @@ import structlog
 
 from notify_service import domain, storage
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, PermanentError, TechnicalError, UnknownOutcomeError
+from notify_service.errors import DeliveryError, NotByThisOneError, PermanentError, TechnicalError, UnknownOutcomeError
 from notify_service.limits import country_of_message
 from notify_service.metrics import COUNTRY, MESSAGES, OVER_LIMIT, UNSURE
-from notify_service.providers import ASKING_SECONDS, Letter, Message, choices
+from notify_service.providers import ASKING_SECONDS, Letter, Message, able, choices, seconds_to_probe
 from notify_service.use_cases import place
 from shared import tracing
 from shared.database import DATABASE_FAULTS
@@ -34,7 +34,8 @@ from shared.observing import use_case
 from shared.sealing import UnsealError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from datetime import datetime
 
     import asyncpg
 
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 MOST_ASKED = 3
 #: Longer than an adapter's own limit, which it keeps by itself.
 ASKING = timedelta(seconds=ASKING_SECONDS + 5)
+#: A message waits for so long for its turn at a provider, all of whose connections are in use by others.
+TURN = timedelta(seconds=10)
 #: What has to be written down before a provider is asked is so within this time, or it is not asked.
 BEGINNING = timedelta(seconds=5)
 #: The outcome of a try is written down within this time, database away or not.
@@ -54,8 +57,10 @@ WRITING_DOWN = timedelta(seconds=60)
 #: How long a claimed message is nobody else's. Longer than all of it together, so no two processes send it at once.
 #: A lease, not a row lock held meanwhile: a lock would keep a connection and a transaction open for as long as a mail
 #: server likes to think, and eight slow ones would stop the consumers too.
-LEASE = MOST_ASKED * (ASKING + 2 * BEGINNING) + WRITING_DOWN + timedelta(seconds=15)
+LEASE = MOST_ASKED * (TURN + ASKING + 2 * BEGINNING) + WRITING_DOWN + timedelta(seconds=15)
 DATABASE_AWAY_SECONDS = 1.0
+#: As many as a statement writes well within its time limit. One notice over the hour's limit holds back so many others.
+HELD_AT_ONCE = 1000
 
 log = structlog.get_logger(__name__)
 
@@ -88,9 +93,26 @@ class Sending:
 
     @property
     def tries(self) -> int:
-        """This one included. It is what a claim is known by."""
+        """This one included."""
         value: int = self.row["tries"]
         return value
+
+    @property
+    def until(self) -> datetime:
+        """When its claim ends."""
+        value: datetime = self.row["due_at"]
+        return value
+
+    @property
+    def asked(self) -> str:
+        """The provider that may have it, because its answer was lost; nothing where there is none."""
+        value: str = self.row["asked"]
+        return value
+
+    @property
+    def may_go_elsewhere(self) -> bool:
+        """Whether others than that one may be asked."""
+        return domain.may_go_elsewhere(self.kind, timedelta(seconds=self.row["unsure_for"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +141,35 @@ class _NothingSentError(Exception):
     """Nothing is sent by this claim; what there is to say about it has been said."""
 
 
+class _DatabaseAwayError(Exception):
+    """What has to be written down before a provider is asked could not be."""
+
+
 async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], float | None]:
-    """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due."""
+    """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due.
+
+    Where all of a channel's providers are left alone nothing of it is claimed, however much waits, but a probe.
+    """
+    off = notify.limits.off
+    probes = {channel: seconds_to_probe(routes) for channel, routes in notify.routes.items() if channel not in off}
+    alone = {channel: seconds for channel, seconds in probes.items() if seconds is not None}
+    without = off | alone.keys()
+    claimed: list[asyncpg.Record] = []
     async with notify.database.connection() as connection:
-        for row in await storage.drop_expired(connection):
-            MESSAGES.labels(row["kind"], row["channel"], "-", "dropped").inc()
-            log.warning("message dropped: too late", message=str(row["id"]), kind=row["kind"], tries=row["tries"])
-        claimed = await storage.claim_due(connection, most, LEASE, notify.limits.off)
-        return claimed, await storage.seconds_until_due(connection, notify.limits.off)
+        await _drop_expired(connection)
+        for channel in (channel for channel, seconds in alone.items() if not seconds):
+            others = notify.routes.keys() - {channel}
+            claimed += await storage.claim_due(connection, min(1, most - len(claimed)), LEASE, others)
+        claimed += await storage.claim_due(connection, most - len(claimed), LEASE, without)
+        until_due = await storage.seconds_until_due(connection, without)
+    waits = [seconds for seconds in alone.values() if seconds]
+    return claimed, min(waits if until_due is None else [until_due, *waits], default=None)
+
+
+async def _drop_expired(connection: Connection) -> None:
+    for row in await storage.drop_expired(connection):
+        MESSAGES.labels(row["kind"], row["channel"], "-", "dropped").inc()
+        log.warning("message dropped: too late", message=str(row["id"]), kind=row["kind"], tries=row["tries"])
 
 
 async def deliver(notify: Notify, row: asyncpg.Record) -> None:
@@ -159,7 +202,10 @@ async def _deliver(notify: Notify, row: asyncpg.Record) -> None:
 
 
 async def _count_in(notify: Notify, sending: Sending) -> None:
-    """Count a message that is about to be handed over. Raises _NothingSentError where a limit forbids it."""
+    """Count a message that is about to be handed over.
+
+    Raises _NothingSentError where a limit forbids it, and _DatabaseAwayError.
+    """
     country = country_of_message(sending.channel, sending.letter.to)
     if not notify.limits.admits(country):
         await _refuse(notify, sending, "failed", "CountryNotAllowed", COUNTRY)
@@ -168,13 +214,16 @@ async def _count_in(notify: Notify, sending: Sending) -> None:
         return
     if not domain.waits_for_the_next_hour(sending.kind):
         await _refuse(notify, sending, "dropped", "LimitReached", limit)
-    OVER_LIMIT.labels(sending.channel, limit, "waiting").inc()
-    log.warning("message waits: the hour's limit is reached", limit=limit)
-    await _write_down(
-        notify,
-        lambda c: storage.give_back(c, sending.id, sending.tries, None, fault="limit", last_error="LimitReached"),
-    )
+    await _write_down(notify, lambda c: _hold_back(c, sending, limit, is_countrys=limit == country))
     raise _NothingSentError
+
+
+async def _hold_back(connection: Connection, sending: Sending, limit: str, *, is_countrys: bool) -> None:
+    """A notice waits for the next hour; where it met its channel's limit, others do too without being tried."""
+    await storage.give_back(connection, sending.id, sending.until, None, fault="limit", last_error="LimitReached")
+    others = 0 if is_countrys else await storage.hold_back(connection, sending.channel, HELD_AT_ONCE)
+    OVER_LIMIT.labels(sending.channel, limit, "waiting").inc(1 + others)
+    log.warning("messages wait: the hour's limit is reached", limit=limit, messages=1 + others)
 
 
 async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, limit: str) -> None:
@@ -182,7 +231,9 @@ async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, lim
     OVER_LIMIT.labels(sending.channel, limit, state).inc()
     MESSAGES.labels(sending.kind, sending.channel, "-", state).inc()
     log.error("message not sent: a limit forbids it", state=state, reason=reason)
-    await _write_down(notify, lambda c: storage.settle(c, sending.id, state, fault="limit", last_error=reason))
+    await _write_down(
+        notify, lambda c: storage.settle(c, sending.id, sending.until, state, fault="limit", last_error=reason)
+    )
     raise _NothingSentError
 
 
@@ -190,28 +241,60 @@ async def _refuse(notify: Notify, sending: Sending, state: str, reason: str, lim
 
 
 async def _hand_over(notify: Notify, sending: Sending) -> Answer | None:
-    """Ask one provider after the other; the last one's answer, or None where there was nobody to ask."""
+    """Ask one provider after the other; the last one's answer, or None where there was nobody to ask.
+
+    Raises _NothingSentError.
+    """
     answer = None
-    for route in choices(notify.routes[sending.channel], sending.letter.to, sending.row["asked"]):
-        await (_count_in(notify, sending) if answer is None else _pass_on(notify, sending, answer))
-        answer = await _ask(notify, sending, route)
-        if not _goes_on(sending.kind, answer.fault):
-            break
+    try:
+        for route in choices(_able(notify, sending), sending.asked):
+            async with _turn(route) as has_come:
+                if not has_come:
+                    continue
+                await (_count_in(notify, sending) if answer is None else _pass_on(notify, sending, answer))
+                answer = await _ask(notify, sending, route)
+            if not _goes_on(sending, answer.fault):
+                break
+    except _DatabaseAwayError:
+        if answer is None:
+            await _write_down(notify, lambda c: storage.give_back(c, sending.id, sending.until, timedelta()))
+            raise _NothingSentError from None
     return answer
 
 
-def _goes_on(kind: Kind, fault: DeliveryError | None) -> bool:
+def _able(notify: Notify, sending: Sending) -> list[Route]:
+    """Whom it may go by, be their circuits open or not."""
+    only = "" if sending.may_go_elsewhere else sending.asked
+    return able(notify.routes[sending.channel], sending.letter.to, only)
+
+
+def _goes_on(sending: Sending, fault: DeliveryError | None) -> bool:
     """Whether the next provider is asked at once."""
-    unsure = isinstance(fault, UnknownOutcomeError) and domain.goes_on_unsure(kind)
+    unsure = isinstance(fault, UnknownOutcomeError) and sending.may_go_elsewhere
     return unsure or isinstance(fault, TechnicalError)
 
 
+@asynccontextmanager
+async def _turn(route: Route) -> AsyncIterator[bool]:
+    """The message's turn at a provider that takes so many at once; False where it does not come in time.
+
+    It is waited for before the try begins: our own crowding is not the provider's slowness.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(TURN.total_seconds()):
+                await stack.enter_async_context(route.provider.turn())
+            has_come = True
+        except TimeoutError:
+            log.warning("provider not asked: all its connections are in use", provider=route.provider.name)
+            has_come = False
+        yield has_come
+
+
 async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
-    """Ask one provider, after writing down that it is asked. Raises _NothingSentError."""
+    """Ask one provider, after writing down that it is asked. Raises _NothingSentError and _DatabaseAwayError."""
     try_id, provider = uuid4(), route.provider
-    if not await _begin(notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.tries, provider.name)):
-        log.warning("nothing is sent: the claim has ended")
-        raise _NothingSentError
+    await _begin_try(notify, sending, try_id, provider.name)
     message = Message(
         sending.id, sending.kind, sending.row["created_at"], sending.letter, try_id, sending.row["seconds_left"]
     )
@@ -219,11 +302,23 @@ async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
     fault, provider_id = await _send(route, message)
     if isinstance(fault, UnknownOutcomeError):
         UNSURE.labels(sending.channel, "answer lost").inc()
-    failed = isinstance(fault, TechnicalError | UnknownOutcomeError)
+    failed = isinstance(fault, TechnicalError | UnknownOutcomeError) and not isinstance(fault, NotByThisOneError)
     change = route.circuit.note(failed=failed, seconds=time.monotonic() - began)
     if change:
         log.warning("provider's circuit", change=change, provider=provider.name, reason=fault.reason if fault else None)
     return Answer(provider.name, try_id, fault, provider_id, change == "closed")
+
+
+async def _begin_try(notify: Notify, sending: Sending, try_id: UUID, provider: str) -> None:
+    try:
+        begun = await _begin(notify, lambda c: storage.begin_try(c, try_id, sending.id, sending.until, provider))
+    except _DatabaseAwayError:
+        # It may have been written down all the same.
+        await _write_down(notify, lambda c: storage.drop_try(c, try_id))
+        raise
+    if not begun:
+        log.warning("nothing is sent: the claim has ended")
+        raise _NothingSentError
 
 
 async def _send(route: Route, message: Message) -> tuple[DeliveryError | None, str]:
@@ -237,14 +332,14 @@ async def _send(route: Route, message: Message) -> tuple[DeliveryError | None, s
         return UnknownOutcomeError(type(fault).__name__), ""
     except Exception as fault:  # a fault of ours: the message is tried again, and no other suffers
         log.exception("a provider's adapter failed", provider=route.provider.name)
-        return TechnicalError(type(fault).__name__), ""
+        return NotByThisOneError(type(fault).__name__), ""
 
 
 async def _pass_on(notify: Notify, sending: Sending, answer: Answer) -> None:
-    """The next provider is asked instead. Raises _NothingSentError where that cannot be written down."""
+    """The next provider is asked instead. Raises _DatabaseAwayError."""
+    await _begin(notify, lambda c: _end_try(c, answer))
     _count(sending, answer, "passed_on")
     log.warning("message passed on", provider=answer.provider, fault=answer.outcome, reason=answer.reason)
-    await _begin(notify, lambda c: _end_try(c, answer))
 
 
 # --- what became of it ---
@@ -265,20 +360,17 @@ async def _settle(notify: Notify, sending: Sending, answer: Answer | None) -> No
 
 
 async def _wait_for_a_provider(notify: Notify, sending: Sending) -> None:
-    """Nobody could be asked: each circuit is open, or nobody serves the recipient's country."""
-    able = [route for route in notify.routes[sending.channel] if route.provider.serves(sending.letter.to)]
-    if not able:
+    """Nobody could be asked: each circuit is open, no turn has come, or nobody serves the recipient's country."""
+    routes = _able(notify, sending)
+    if not routes:
         nobody = Answer("-", uuid4(), PermanentError("NoProviderForCountry"))
         await _fail(notify, sending, nobody)
         return
-    seconds = min(route.circuit.opens_in for route in able) + random.random()  # noqa: S311 - spreads tries only
-    log.warning("message waits: every provider's circuit is open", again_in=round(seconds))
-    await _write_down(
-        notify,
-        lambda c: storage.give_back(
-            c, sending.id, sending.tries, timedelta(seconds=seconds), fault="technical", last_error="CircuitsOpen"
-        ),
-    )
+    seconds = min(route.circuit.opens_in for route in routes)
+    why = {"fault": "technical", "last_error": "CircuitsOpen"} if seconds else {}
+    log.warning("message waits: no provider can be asked", again_in=round(seconds), reason=why.get("last_error"))
+    wait = timedelta(seconds=seconds + random.random())  # noqa: S311 - spreads tries only
+    await _write_down(notify, lambda c: storage.give_back(c, sending.id, sending.until, wait, **why))
 
 
 async def _later(notify: Notify, sending: Sending, answer: Answer) -> None:
@@ -305,7 +397,7 @@ async def _later(notify: Notify, sending: Sending, answer: Answer) -> None:
             await storage.postpone(
                 connection,
                 sending.id,
-                sending.tries,
+                sending.until,
                 wait,
                 provider=answer.provider,
                 fault=fault.kind,
@@ -338,6 +430,7 @@ async def _end(
         await storage.settle(
             connection,
             sending.id,
+            sending.until,
             state,
             provider=answer.provider,
             fault=answer.fault.kind if answer.fault else None,
@@ -359,13 +452,13 @@ def _count(sending: Sending, answer: Answer, outcome: str) -> None:
 
 
 async def _begin(notify: Notify, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """What has to be done before a provider is asked. Raises _NothingSentError where the database stays away."""
+    """What has to be done before a provider is asked. Raises _DatabaseAwayError where the database stays away."""
     try:
         async with asyncio.timeout(BEGINNING.total_seconds()):
             return await _patiently(notify, work)
     except TimeoutError:
-        log.warning("nothing is sent: the database stays away")
-        raise _NothingSentError from None
+        log.warning("nobody is asked: the database stays away")
+        raise _DatabaseAwayError from None
 
 
 async def _write_down(notify: Notify, work: Callable[[Connection], Awaitable[None]]) -> None:

@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
-from notify_service.errors import DeliveryError, PermanentError, TechnicalError, TemporaryError, UnknownOutcomeError
+from notify_service.errors import (
+    DeliveryError,
+    NotByThisOneError,
+    PermanentError,
+    TechnicalError,
+    TemporaryError,
+    UnknownOutcomeError,
+)
 from notify_service.providers import ASKING_SECONDS, Provider
 from notify_service.smtp_connections import FAULTS, FIRST_REFUSAL, Connections
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from notify_service.providers import Message
     from notify_service.settings import MailServer
 
@@ -41,7 +50,12 @@ class Smtp(Provider):
         self.name = server.name
         self._server = server
         self._tls = server.tls_context()
-        self._connections = Connections(self._client, server.connections)
+        self._room = asyncio.Semaphore(server.connections)
+        self._connections = Connections(self._client)
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """See :class:`notify_service.providers.Provider`."""
+        return self._room
 
     async def send(self, message: Message) -> str:
         """See :class:`notify_service.providers.Provider`."""
@@ -99,13 +113,19 @@ def verdict(fault: Exception, *, handed_over: bool = False) -> DeliveryError:
     Only an answer to the recipient or to the contents is about the message. What is said to the greeting, the sign-in
     or the sender is ours, or the server's, to set right. ``handed_over``: the contents were on their way, so an answer
     that never came may have been a good one.
+
+    Even where an answer to the recipient says that the server is at fault ("Relay access denied"), it need not be for
+    others: some servers pass on what the recipient's own one said.
     """
     if not isinstance(fault, aiosmtplib.SMTPResponseException) or fault.code < FIRST_REFUSAL:
         return (UnknownOutcomeError if handed_over else TechnicalError)(_name_of(fault))
     reason = f"{type(fault).__name__} {fault.code}"
     about_message = isinstance(fault, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError)
-    if not about_message or _is_about_the_server(fault):
+    if not about_message or fault.code in OURS_TO_MEND:
         return TechnicalError(reason)
+    if _is_about_the_server(fault):
+        to_recipient = isinstance(fault, aiosmtplib.SMTPRecipientRefused)
+        return (NotByThisOneError if to_recipient else TechnicalError)(reason)
     return (PermanentError if fault.code >= FIRST_PERMANENT_CODE else TemporaryError)(reason)
 
 
@@ -113,7 +133,7 @@ def _is_about_the_server(fault: aiosmtplib.SMTPResponseException) -> bool:
     """Whether an answer to recipient or contents says that this server, or our standing with it, is at fault."""
     said = ENHANCED.match(fault.message)
     subject = said[1] if said else ""
-    if fault.code in OURS_TO_MEND or subject == SYSTEM:
+    if subject == SYSTEM:
         return True
     if isinstance(fault, aiosmtplib.SMTPDataError):
         return fault.code == NO_STORAGE

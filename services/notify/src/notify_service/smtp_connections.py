@@ -21,11 +21,10 @@ FAULTS = (aiosmtplib.SMTPException, OSError)
 
 
 class Connections:
-    """At most ``most`` of them at once; ``make`` makes one that is not connected yet."""
+    """As many as are asked for at once; ``make`` makes one that is not connected yet."""
 
-    def __init__(self, make: Callable[[], aiosmtplib.SMTP], most: int) -> None:
+    def __init__(self, make: Callable[[], aiosmtplib.SMTP]) -> None:
         self._make = make
-        self._room = asyncio.Semaphore(most)
         #: The last one that was used goes first, so that those that are not needed end.
         self._idle: dict[aiosmtplib.SMTP, asyncio.TimerHandle] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -36,19 +35,18 @@ class Connections:
 
         It is kept if the block ends well or by a refusal of the server's, whose connection is as good as before.
         """
-        async with self._room:
-            client = await self._idle_one() or await self._new_one()
-            try:
-                yield client
-            except aiosmtplib.SMTPResponseException as refusal:
-                if refusal.code < FIRST_REFUSAL:
-                    client.close()
-                self._keep(client)
-                raise
-            except BaseException:
+        client = await self._idle_one() or await self._new_one()
+        try:
+            yield client
+        except aiosmtplib.SMTPResponseException as refusal:
+            if refusal.code < FIRST_REFUSAL:
                 client.close()
-                raise
             self._keep(client)
+            raise
+        except BaseException:
+            client.close()
+            raise
+        self._keep(client)
 
     async def close(self) -> None:
         """End those that nobody uses, and wait for the farewells."""

@@ -96,7 +96,9 @@ async def claim_due(
     None of a channel that an operator has paused, or that is in ``without``. What expires first goes first, so no heap
     of notices keeps a code waiting. The try is counted before it is made, so a message that kills its process does not
     do so for ever. Of a claimed row that was never released, and whose provider had been asked, nobody knows whether
-    it went out: that is counted as unsure, and ``lost`` in the row.
+    it went out: that is counted as unsure, and ``lost`` in the row. ``due_at`` in it is when the claim ends: the other
+    queries know the claim by that, because no two end at the same moment. ``unsure_for``: seconds since the first
+    answer was lost.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
@@ -116,9 +118,11 @@ async def claim_due(
             FROM due WHERE messages.id = due.id
             RETURNING messages.*
         )
-        SELECT id, kind, channel, letter, correlation_id, traceparent, created_at, tries, unsure,
+        SELECT id, kind, channel, due_at, letter, correlation_id, traceparent, created_at, tries, unsure,
             coalesce(asked, '') AS asked, greatest(0, extract(epoch FROM expires_at - present()))::int AS seconds_left,
-            (SELECT count(*) FROM lost WHERE message_id = claimed.id)::int AS lost
+            (SELECT count(*) FROM lost WHERE message_id = claimed.id)::int AS lost,
+            coalesce((SELECT extract(epoch FROM present() - min(ended_at)) FROM message_tries
+                      WHERE message_id = claimed.id AND outcome = 'unknown'), 0)::float AS unsure_for
         FROM claimed
         """,
         most,
@@ -144,21 +148,30 @@ async def seconds_until_due(connection: Connection, without: Collection[Channel]
 # --- one try, and what becomes of its message ---
 
 
-async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, tries: int, provider: str) -> bool:
-    """A provider is about to be asked; False where the claim has ended, and somebody else has the message."""
+async def begin_try(connection: Connection, try_id: UUID, message_id: UUID, until: datetime, provider: str) -> bool:
+    """A provider is about to be asked; False where the claim has ended, and somebody else has the message.
+
+    Repeated, where the answer to the first time was lost, it is the same try.
+    """
     begun: bool | None = await connection.fetchval(
         """
         INSERT INTO message_tries (id, message_id, provider)
         SELECT $1::uuid, id, $4::text FROM messages
-        WHERE id = $2 AND tries = $3 AND state = 'waiting' AND claimed AND due_at > present()
+        WHERE id = $2 AND state = 'waiting' AND claimed AND due_at = $3 AND due_at > present()
+        ON CONFLICT (id) DO UPDATE SET provider = excluded.provider
         RETURNING true
         """,
         try_id,
         message_id,
-        tries,
+        until,
         provider,
     )
     return bool(begun)
+
+
+async def drop_try(connection: Connection, try_id: UUID) -> None:
+    """The provider was not asked after all."""
+    await connection.execute("DELETE FROM message_tries WHERE id = $1 AND ended_at IS NULL", try_id)
 
 
 async def end_try(connection: Connection, try_id: UUID, outcome: str, reason: str | None, provider_id: str) -> None:
@@ -183,6 +196,7 @@ async def end_try(connection: Connection, try_id: UUID, outcome: str, reason: st
 async def settle(
     connection: Connection,
     message_id: UUID,
+    until: datetime,
     state: str,
     *,
     provider: str | None = None,
@@ -192,6 +206,7 @@ async def settle(
 ) -> None:
     """A message has come to its end, whichever it is: its contents go, but where they are to be kept for a while.
 
+    What was sent is so, whatever became of the claim meanwhile. Another end is for the claim's holder alone to say.
     What is worth nothing any more is not kept: it is too late, or its reader is forgotten.
     """
     await connection.execute(
@@ -199,7 +214,8 @@ async def settle(
         UPDATE messages SET state = $2, claimed = false, settled_at = present(),
             letter = CASE WHEN $6 AND expires_at > present() THEN letter END,
             provider = $3, fault = coalesce($4, fault), last_error = coalesce($5, last_error)
-        WHERE id = $1 AND state = 'waiting'
+        WHERE id = $1 AND state <> 'sent'
+            AND ($2 = 'sent' OR state = 'waiting' AND claimed AND due_at = $7)
         """,
         message_id,
         state,
@@ -207,13 +223,14 @@ async def settle(
         fault,
         last_error,
         keeps_letter,
+        until,
     )
 
 
 async def postpone(
     connection: Connection,
     message_id: UUID,
-    tries: int,
+    until: datetime,
     wait: timedelta,
     *,
     provider: str | None,
@@ -225,10 +242,10 @@ async def postpone(
         """
         UPDATE messages SET claimed = false, due_at = present() + $3::interval, fault = $4, last_error = $5,
             provider = coalesce($6, provider)
-        WHERE id = $1 AND tries = $2 AND state = 'waiting'
+        WHERE id = $1 AND state = 'waiting' AND claimed AND due_at = $2
         """,
         message_id,
-        tries,
+        until,
         wait,
         fault,
         last_error,
@@ -237,7 +254,13 @@ async def postpone(
 
 
 async def give_back(
-    connection: Connection, message_id: UUID, tries: int, wait: timedelta | None, *, fault: str, last_error: str
+    connection: Connection,
+    message_id: UUID,
+    until: datetime,
+    wait: timedelta | None,
+    *,
+    fault: str | None = None,
+    last_error: str | None = None,
 ) -> None:
     """Release a claimed message for which nobody was asked: its try is not counted.
 
@@ -245,24 +268,49 @@ async def give_back(
     """
     await connection.execute(
         """
-        UPDATE messages SET claimed = false, tries = tries - 1, fault = $4, last_error = $5,
+        UPDATE messages SET claimed = false, tries = tries - 1,
+            fault = coalesce($4, fault), last_error = coalesce($5, last_error),
             due_at = coalesce(present() + $3::interval, date_trunc('hour', present()) + interval '1 hour')
-        WHERE id = $1 AND tries = $2 AND state = 'waiting'
+        WHERE id = $1 AND state = 'waiting' AND claimed AND due_at = $2
         """,
         message_id,
-        tries,
+        until,
         wait,
         fault,
         last_error,
     )
 
 
+async def hold_back(connection: Connection, channel: Channel, most: int) -> int:
+    """Let at most so many of the channel's notices wait for the next full hour, with its new room; how many did."""
+    status: str = await connection.execute(
+        """
+        UPDATE messages SET due_at = date_trunc('hour', present()) + interval '1 hour',
+            fault = 'limit', last_error = 'LimitReached'
+        WHERE id IN (SELECT id FROM messages
+                     WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND kind <> 'code'
+                         AND due_at < date_trunc('hour', present()) + interval '1 hour'
+                     LIMIT $2 FOR UPDATE SKIP LOCKED)
+        """,
+        channel,
+        most,
+    )
+    return int(status.rpartition(" ")[2])
+
+
 async def hurry(connection: Connection, channel: Channel) -> None:
-    """Let what waits because of its providers go within a minute: one of them is well again."""
+    """Let what waits because of its providers go within a minute: one of them is well again.
+
+    A try that was made to come sooner is not counted: a provider that is away and back time and again must not cost a
+    message of four days all its tries within the hour.
+    """
     await connection.execute(
         """
-        UPDATE messages SET due_at = least(due_at, present() + random() * interval '1 minute')
-        WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND fault = 'technical'
+        UPDATE messages SET due_at = present() + random() * interval '1 minute', tries = greatest(0, tries - 1)
+        WHERE id IN (SELECT id FROM messages
+                     WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND fault = 'technical'
+                         AND due_at > present() + interval '1 minute'
+                     FOR UPDATE SKIP LOCKED)
         """,
         channel,
     )

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import encode_basic_auth
 
 from notify_service.domain import PROVIDER_ID
-from notify_service.errors import DeliveryError, PermanentError, TechnicalError, UnknownOutcomeError
+from notify_service.errors import DeliveryError, NotByThisOneError, PermanentError, TechnicalError, UnknownOutcomeError
 from notify_service.http_providers import is_good, post, refusal
 from notify_service.providers import Provider
 
@@ -83,8 +83,8 @@ def _parse(body: bytes) -> dict[str, object]:
 def verdict(status: int, code: object) -> DeliveryError:
     """What a refusal means. Codes come and go, as Twilio says, so what is not known goes by its status."""
     reason = f"Twilio {code}" if isinstance(code, int) else f"HTTP {status}"
-    if status == HTTPStatus.BAD_REQUEST and code in REFUSED:
-        return PermanentError(reason)
+    if status == HTTPStatus.BAD_REQUEST:
+        return (PermanentError if code in REFUSED else NotByThisOneError)(reason)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnknownOutcomeError(reason)
     return TechnicalError(reason) if isinstance(code, int) else refusal(status)
