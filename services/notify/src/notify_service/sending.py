@@ -156,11 +156,13 @@ async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], fl
         off = notify.limits.off | await storage.paused(connection)
         probes = {channel: seconds_to_probe(routes) for channel, routes in notify.routes.items() if channel not in off}
         alone = {channel: seconds for channel, seconds in probes.items() if seconds is not None}
-        for channel in (channel for channel, seconds in alone.items() if not seconds):
-            others = notify.routes.keys() - {channel}
-            claimed += await storage.claim_due(connection, min(1, most - len(claimed)), LEASE, others)
-        claimed += await storage.claim_due(connection, most - len(claimed), LEASE, off | alone.keys())
-        until_due = await storage.seconds_until_due(connection, off | alone.keys())
+        # All or nothing: what was claimed before the database went away would wait out its lease.
+        async with connection.transaction():
+            for channel in (channel for channel, seconds in alone.items() if not seconds):
+                others = notify.routes.keys() - {channel}
+                claimed += await storage.claim_due(connection, min(1, most - len(claimed)), LEASE, others)
+            claimed += await storage.claim_due(connection, most - len(claimed), LEASE, off | alone.keys())
+            until_due = await storage.seconds_until_due(connection, off | alone.keys())
     waits = [seconds for seconds in alone.values() if seconds]
     return claimed, min(waits if until_due is None else [until_due, *waits], default=None)
 
