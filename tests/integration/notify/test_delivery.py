@@ -329,6 +329,19 @@ async def test_a_claim_that_was_never_released_ends(world: World, clock: Clock):
     assert len(world.mail_server.mails) == 1
 
 
+async def test_a_claim_that_the_worker_never_heard_of_is_none(world: World, monkeypatch: pytest.MonkeyPatch):
+    async def go_away(*_: object) -> float:
+        raise asyncpg.ConnectionDoesNotExistError
+
+    await world.hear(make_code())
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "seconds_until_due", go_away)
+        with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+            await world.claim()
+    waiting = await world.message()
+    assert (waiting["claimed"], waiting["tries"]) == (False, 0)
+
+
 async def test_a_code_goes_before_the_notices_that_wait(world: World):
     for _ in range(3):
         await world.hear(make_withdrawal())

@@ -148,20 +148,21 @@ class _DatabaseAwayError(Exception):
 async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], float | None]:
     """Claim what is to be sent now, after dropping what came too late; also the seconds until more is due.
 
-    Where all of a channel's providers are left alone nothing of it is claimed, however much waits, but a probe.
+    Nothing of a channel that is paused; and where all of its providers are left alone, however much waits, but a probe.
     """
-    off = notify.limits.off
-    probes = {channel: seconds_to_probe(routes) for channel, routes in notify.routes.items() if channel not in off}
-    alone = {channel: seconds for channel, seconds in probes.items() if seconds is not None}
-    without = off | alone.keys()
     claimed: list[asyncpg.Record] = []
     async with notify.database.connection() as connection:
         await _drop_expired(connection)
-        for channel in (channel for channel, seconds in alone.items() if not seconds):
-            others = notify.routes.keys() - {channel}
-            claimed += await storage.claim_due(connection, min(1, most - len(claimed)), LEASE, others)
-        claimed += await storage.claim_due(connection, most - len(claimed), LEASE, without)
-        until_due = await storage.seconds_until_due(connection, without)
+        off = notify.limits.off | await storage.paused(connection)
+        probes = {channel: seconds_to_probe(routes) for channel, routes in notify.routes.items() if channel not in off}
+        alone = {channel: seconds for channel, seconds in probes.items() if seconds is not None}
+        # All or nothing: what was claimed before the database went away would wait out its lease.
+        async with connection.transaction():
+            for channel in (channel for channel, seconds in alone.items() if not seconds):
+                others = notify.routes.keys() - {channel}
+                claimed += await storage.claim_due(connection, min(1, most - len(claimed)), LEASE, others)
+            claimed += await storage.claim_due(connection, most - len(claimed), LEASE, off | alone.keys())
+            until_due = await storage.seconds_until_due(connection, off | alone.keys())
     waits = [seconds for seconds in alone.values() if seconds]
     return claimed, min(waits if until_due is None else [until_due, *waits], default=None)
 

@@ -93,19 +93,17 @@ async def claim_due(
 ) -> list[asyncpg.Record]:
     """Claim messages that are due: for the time of the lease nobody else gets them.
 
-    None of a channel that an operator has paused, or that is in ``without``. What expires first goes first, so no heap
-    of notices keeps a code waiting. The try is counted before it is made, so a message that kills its process does not
-    do so for ever. Of a claimed row that was never released, and whose provider had been asked, nobody knows whether
-    it went out: that is counted as unsure, and ``lost`` in the row. ``due_at`` in it is when the claim ends: the other
-    queries know the claim by that, because no two end at the same moment. ``unsure_for``: seconds since the first
-    answer was lost.
+    None of a channel that is in ``without``. What expires first goes first, so no heap of notices keeps a code waiting.
+    The try is counted before it is made, so a message that kills its process does not do so for ever. Of a claimed row
+    that was never released, and whose provider had been asked, nobody knows whether it went out: that is counted as
+    unsure, and ``lost`` in the row. ``due_at`` in it is when the claim ends: the other queries know the claim by that,
+    because no two end at the same moment. ``unsure_for``: seconds since the first answer was lost.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         WITH due AS (
             SELECT id FROM messages
             WHERE state = 'waiting' AND due_at <= present() AND expires_at > present() AND channel <> ALL($3::text[])
-                AND NOT EXISTS (SELECT FROM paused_channels AS paused WHERE paused.channel = messages.channel)
             ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
         ), lost AS (
             UPDATE message_tries SET ended_at = present(), outcome = 'unknown', reason = 'ClaimEnded'
@@ -133,12 +131,11 @@ async def claim_due(
 
 
 async def seconds_until_due(connection: Connection, without: Collection[Channel] = ()) -> float | None:
-    """Seconds until the next message is due; None when none waits but those of paused channels."""
+    """Seconds until the next message is due; None when none waits but those of the channels in ``without``."""
     seconds: float | None = await connection.fetchval(
         """
         SELECT extract(epoch FROM min(due_at) - present())::float FROM messages
         WHERE state = 'waiting' AND channel <> ALL($1::text[])
-            AND NOT EXISTS (SELECT FROM paused_channels AS paused WHERE paused.channel = messages.channel)
         """,
         list(without),
     )
@@ -398,6 +395,11 @@ async def sent_this_hour(connection: Connection, channel: Channel) -> int:
         "SELECT total FROM hourly_counts WHERE channel = $1 AND hour = date_trunc('hour', present())", channel
     )
     return total or 0
+
+
+async def paused(connection: Connection) -> set[Channel]:
+    """The channels that an operator has paused."""
+    return {row["channel"] for row in await connection.fetch("SELECT channel FROM paused_channels")}
 
 
 async def pause(connection: Connection, channel: Channel, reason: str) -> None:
