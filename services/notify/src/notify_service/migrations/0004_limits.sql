@@ -5,9 +5,6 @@ CREATE TABLE paused_channels (
     reason    text        NOT NULL
 );
 
--- What is sent first of what waits, and what has come too late.
-CREATE INDEX messages_expiring ON messages (expires_at) WHERE state = 'waiting';
-
 -- What was handed to providers in each hour of the clock: what the limits count, and what SMS cost.
 CREATE TABLE hourly_counts (
     channel    text        NOT NULL,

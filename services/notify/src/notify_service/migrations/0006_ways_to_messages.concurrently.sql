@@ -8,6 +8,8 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_settled ON messages (settled_at
 -- What messages tell of, for when somebody is forgotten, and those whose contact the purge has yet to clear.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_about ON messages (split_part(cause, ':', 1));
 CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_with_contact ON messages (settled_at) WHERE contact <> '';
+-- What is sent first of what waits, and what has come too late.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_expiring ON messages (expires_at) WHERE state = 'waiting';
 
 ALTER TABLE messages VALIDATE CONSTRAINT messages_contents;
 ALTER TABLE messages VALIDATE CONSTRAINT messages_contents_gone;
