@@ -56,7 +56,9 @@ class Settings(ServiceSettings):
     session_idle_minutes: int = Field(default=120, ge=5, description="Minutes after which an unused session ends.")
     students_per_application: int = Field(default=10, ge=1, description="Children in one application at most.")
     requests_per_client: int = Field(
-        default=20, ge=1, description="Requests of one client address under way in one process; its others wait in line."
+        default=20,
+        ge=1,
+        description="Requests of one client address under way in one process; its others wait in line.",
     )
     streams_per_contact: int = Field(
         default=10, ge=1, description="Progress streams that one contact may keep open in one process."

@@ -96,7 +96,9 @@ class Settings(ServiceSettings):
     )
     oidc_name: str = Field(default="", description="What teachers call the provider; stands on the button.")
     requests_per_client: int = Field(
-        default=20, ge=1, description="Requests of one client address under way in one process; its others wait in line."
+        default=20,
+        ge=1,
+        description="Requests of one client address under way in one process; its others wait in line.",
     )
     passwords_at_once: int = Field(
         default=2, ge=1, description="Passwords hashed at the same time; each takes 19 MiB and a core."

@@ -18,6 +18,7 @@ from binding_service.accounts.notices import Told
 from binding_service.applications.submissions import submitted
 from binding_service.drafts import storage as draft_storage
 from binding_service.errors import EmailTakenError, InvalidFieldsError, NoAttemptError
+from binding_service.logins import sent_codes
 from binding_service.logins import storage as login_storage
 from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import digits_of
@@ -126,6 +127,7 @@ async def prove(
             await storage.note_tries_left(connection, tried.id, answer.tries_left)
         raise logins.rejection(answer.tries_left)
     async with binding.database.transaction() as connection:
+        await sent_codes.hold(binding, connection, tried.id, tried.contact, answer.expires_at or tried.expires_at)
         account = await accounts.hold(connection, accounts.require_account(session), session)
         if field == "email":
             await _replace_email(binding, connection, session, account, tried.contact, browser)

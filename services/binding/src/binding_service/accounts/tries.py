@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from binding_service.context import Binding
-    from shared.database import Connection
-
     from binding_service.logins.domain import Browser
+    from shared.database import Connection
 
     Counted = list[tuple[Limit, str]]
 

@@ -69,6 +69,12 @@ async def draft(connection: Connection, contact_hash: str) -> asyncpg.Record | N
     return await connection.fetchrow("SELECT id, sealed FROM drafts WHERE contact_hash = $1", contact_hash)
 
 
+async def contact_of_draft(connection: Connection, draft_id: UUID) -> str | None:
+    """The keyed hash of whose draft it is; None for one that is gone."""
+    contact_hash: str | None = await connection.fetchval("SELECT contact_hash FROM drafts WHERE id = $1", draft_id)
+    return contact_hash
+
+
 async def save_draft(connection: Connection, draft_id: UUID, contact_hash: str, sealed: str) -> None:
     """Keep the draft as it is now."""
     await connection.execute(
