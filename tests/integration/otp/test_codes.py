@@ -276,9 +276,7 @@ async def test_a_code_that_its_reader_has_not_asked_for_is_dead_and_another_one_
     assert (await stranger.type(await stranger.sent())).redeemed
 
 
-async def test_a_redemption_of_a_code_that_was_disowned_since_is_not_granted_again(
-    parent: Parent, clock: Clock
-) -> None:
+async def test_a_redemption_of_a_code_that_was_disowned_since_is_not_granted_again(parent: Parent) -> None:
     issued, request_id = await parent.ask(), uuid4()
     code = await parent.sent()
     redeemed = await parent.type(code, request_id)

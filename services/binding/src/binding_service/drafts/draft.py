@@ -19,12 +19,13 @@ class NewStudent(BaseModel):
 
 
 class DraftStudent(BaseModel):
-    """A child that was found in the roster, and what the parent is to it."""
+    """A child that was found in the roster, and what the parent is to it. ``added_by`` is the request that did it."""
 
     student_id: str
     school_id: str
     relation: Relation
     relation_text: str = ""
+    added_by: UUID | None = None
 
 
 class Consent(BaseModel):

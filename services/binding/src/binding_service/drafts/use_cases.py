@@ -185,11 +185,13 @@ async def take_up_again(binding: Binding, session: Session, binding_id: UUID, cl
 
 
 @use_case
-async def add_student(binding: Binding, session: Session, form: StudentForm, client_address: str) -> None:
+async def add_student(
+    binding: Binding, session: Session, form: StudentForm, client_address: str, request_id: UUID | None = None
+) -> None:
     """Add a child to the draft, if ID, level and school together match the roster.
 
-    Raises InvalidFieldsError, LimitedError, NoMatchError (the same for an unknown ID and a wrong school) and
-    StudentKnownError.
+    The same ``request_id`` again is done already, though it counts as another look-up. Raises InvalidFieldsError,
+    LimitedError, NoMatchError (the same for an unknown ID and a wrong school) and StudentKnownError.
     """
     national_id = _check_student_form(form)
     await limits.count_match(binding, session, national_id, client_address)
@@ -199,7 +201,10 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
         )
         if found is None:
             raise NoMatchError(field="national_id")
-        if any(student.student_id == found["id"] for student in draft.students):
+        known = next((student for student in draft.students if student.student_id == found["id"]), None)
+        if known is not None:
+            if request_id is not None and known.added_by == request_id:
+                return
             raise InvalidFieldsError({"national_id": "already_in_draft"})
         # Two parents may share a phone, so only an e-mail says who asks; the others are told when they send.
         if session.channel == "email" and await storage.student_known_to_contact(
@@ -208,7 +213,7 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
             raise StudentKnownError(field="national_id", name=found["name"])
         _refuse_too_many(binding, draft.students, "national_id")
         named = _named(found["id"], form.school_id, form.relation, form.relation_text)
-        draft.students = [*draft.students, named]
+        draft.students = [*draft.students, named.model_copy(update={"added_by": request_id})]
         draft.adding = None
         await _fill_in_known_parent(binding, connection, session, draft)
 
@@ -368,7 +373,7 @@ async def prove_email(binding: Binding, session: Session, typed_code: str, reque
         known = draft.email_proof
         ends = answer.expires_at or proof.expires_at
         if answer.redeemed and ends is not None:
-            await sent_codes.hold(binding, connection, proof.attempt_id, proof.email, ends, draft.id)
+            await sent_codes.hold(binding, connection, proof.attempt_id, proof.email, ends, request_id, draft.id)
         # Meanwhile the e-mail may have been changed, or proven by another tab: then this answer is about nothing.
         if known is not None and known.attempt_id == proof.attempt_id and not known.proven:
             draft.email_proof = known.model_copy(update={"proven": answer.redeemed, "tries_left": answer.tries_left})

@@ -41,11 +41,10 @@ async def note(
     contact: str,
     expires_at: datetime,
     draft_id: UUID | None = None,
-) -> bool:
-    """Note where a code went, which is held until the transaction ends; whether it was disowned."""
+) -> None:
+    """Note where a code went."""
     id_ = code_id(attempt_id, expires_at)
-    sealed = binding.keys.store.seal(contact, _place(id_))
-    return await storage.note_code(connection, id_, sealed, draft_id, expires_at)
+    await storage.note_code(connection, id_, _sealed(binding, id_, contact), draft_id, expires_at)
 
 
 async def hold(
@@ -54,12 +53,18 @@ async def hold(
     attempt_id: UUID,
     contact: str,
     expires_at: datetime,
+    request_id: UUID,
     draft_id: UUID | None = None,
 ) -> UUID:
-    """Hold a code that otp has redeemed until the transaction ends; its id. Raises CodeDeadError for a disowned one."""
-    if await note(binding, connection, attempt_id, contact, expires_at, draft_id):
+    """Hold a code that otp has redeemed for this request until the transaction ends; its id.
+
+    Noted once more: nobody may have come to that when it was sent. Raises CodeDeadError for one that was disowned.
+    """
+    id_ = code_id(attempt_id, expires_at)
+    sealed = _sealed(binding, id_, contact)
+    if await storage.note_code(connection, id_, sealed, draft_id, expires_at, request_id):
         raise CodeDeadError(field="code")
-    return code_id(attempt_id, expires_at)
+    return id_
 
 
 async def known(binding: Binding, connection: Connection, attempt_id: UUID, expires_at: datetime) -> SentCode:
@@ -69,6 +74,10 @@ async def known(binding: Binding, connection: Connection, attempt_id: UUID, expi
     if row is None or row["contact_sealed"] is None:
         return SentCode(id_, None, None)
     return SentCode(id_, binding.keys.store.unseal(row["contact_sealed"], _place(id_)), row["draft_id"])
+
+
+def _sealed(binding: Binding, id_: UUID, contact: str) -> str:
+    return binding.keys.store.seal(contact, _place(id_))
 
 
 def _place(id_: UUID) -> str:

@@ -48,13 +48,14 @@ async def save_attempt(
     expires_at: datetime,
     resend_at: datetime,
 ) -> None:
-    """A new attempt, or the newest code of a known one."""
+    """A new attempt, or the newest code of a known one. A token that nobody got is replaced."""
     await connection.execute(
         """
         INSERT INTO login_attempts (id, token_hash, channel, contact_sealed, tries_left, expires_at, resend_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (id) DO UPDATE SET channel = excluded.channel, contact_sealed = excluded.contact_sealed,
-            tries_left = excluded.tries_left, expires_at = excluded.expires_at, resend_at = excluded.resend_at
+        ON CONFLICT (id) DO UPDATE SET token_hash = excluded.token_hash, channel = excluded.channel,
+            contact_sealed = excluded.contact_sealed, tries_left = excluded.tries_left,
+            expires_at = excluded.expires_at, resend_at = excluded.resend_at
         """,
         attempt_id,
         token_hash,
@@ -80,19 +81,27 @@ async def end_attempt(connection: Connection, attempt_id: UUID) -> None:
 
 
 async def note_code(
-    connection: Connection, code_id: UUID, contact_sealed: str, draft_id: UUID | None, expires_at: datetime
+    connection: Connection,
+    code_id: UUID,
+    contact_sealed: str,
+    draft_id: UUID | None,
+    expires_at: datetime,
+    redeemed_by: UUID | None = None,
 ) -> bool:
-    """Note where a code went, and hold it until the transaction ends; whether it was disowned."""
+    """Note where a code went, and who redeems it, and hold it until the transaction ends; whether it was disowned."""
     disowned: bool = await connection.fetchval(
         """
-        INSERT INTO sent_codes AS known (id, contact_sealed, draft_id, expires_at) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (id) DO UPDATE SET contact_sealed = excluded.contact_sealed, draft_id = excluded.draft_id
+        INSERT INTO sent_codes AS known (id, contact_sealed, draft_id, expires_at, redeemed_by)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (id) DO UPDATE SET contact_sealed = excluded.contact_sealed, draft_id = excluded.draft_id,
+            redeemed_by = coalesce(excluded.redeemed_by, known.redeemed_by)
         RETURNING disowned
         """,
         code_id,
         contact_sealed,
         draft_id,
         expires_at,
+        redeemed_by,
     )
     return disowned
 
@@ -100,6 +109,14 @@ async def note_code(
 async def code(connection: Connection, code_id: UUID) -> asyncpg.Record | None:
     """Where a code went, sealed, and the draft whose e-mail it is to prove."""
     return await connection.fetchrow("SELECT contact_sealed, draft_id FROM sent_codes WHERE id = $1", code_id)
+
+
+async def has_redeemed(connection: Connection, request_id: UUID) -> bool:
+    """Whether a code was redeemed by this request."""
+    redeemed: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM sent_codes WHERE redeemed_by = $1)", request_id
+    )
+    return redeemed
 
 
 async def disown_code(connection: Connection, code_id: UUID, expires_at: datetime) -> None:

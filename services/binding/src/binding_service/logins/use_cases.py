@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import structlog
 
@@ -76,11 +76,12 @@ async def ask_code(
 ) -> tuple[str, Attempt]:
     """Have a code sent, in the login attempt of ``token`` or in a new one; the attempt's token and its state.
 
+    The same ``request_id`` again is the same code in the same attempt, whatever became of the first answer.
     Raises InvalidFieldsError, TooSoonError, LimitedError, ServiceAwayError.
     """
     contact = parse_contact(channel, typed_contact)
     known = await _attempt(binding, token) if token else None
-    attempt_id = known.id if known else uuid4()
+    attempt_id = known.id if known else uuid5(request_id, "attempt")
     token = token if known and token else new_token()
     acquainted = await acquaintance.is_known(binding, contact, browser)
     answer = await issue_code(
@@ -172,7 +173,7 @@ async def redeem(
         raise rejection(answer.tries_left)
     async with binding.database.transaction() as connection:
         ends = answer.expires_at or tried.expires_at
-        code_id = await sent_codes.hold(binding, connection, tried.id, tried.contact, ends)
+        code_id = await sent_codes.hold(binding, connection, tried.id, tried.contact, ends, request_id)
         session_token = await open_session(
             binding, connection, tried.channel, tried.contact, browser, attempt_id=tried.id, code_id=code_id
         )
