@@ -196,7 +196,11 @@ async def schools(
     response.headers["cache-control"] = REVALIDATED
     known = [School(**row) for row in await drafts.schools(binding)]
     found = [each for each in known if level in {None, each.level} and domain.school_matches(each.name, q)]
-    return list(page_of(request, response, found, lambda school: school.id, limit, cursor))
+    return list(page_of(request, response, found, _place, limit, cursor))
+
+
+def _place(school: School) -> tuple[str, ...]:
+    return school.level, school.name, school.id
 
 
 @router.post(

@@ -20,9 +20,9 @@ async def now(connection: Connection) -> datetime:
 
 
 async def schools(connection: Connection) -> list[asyncpg.Record]:
-    """Every school that has students now: id, name, level, in the order of a list to choose from."""
+    """Every school that has students now: id, name, level, in the order of a list to choose from: see paging."""
     rows: list[asyncpg.Record] = await connection.fetch(
-        "SELECT id, name, level FROM schools WHERE active ORDER BY level, name"
+        'SELECT id, name, level FROM schools WHERE active ORDER BY level COLLATE "C", name COLLATE "C", id COLLATE "C"'
     )
     return rows
 
