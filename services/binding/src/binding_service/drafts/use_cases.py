@@ -201,9 +201,8 @@ async def add_student(
         )
         if found is None:
             raise NoMatchError(field="national_id")
-        known = next((student for student in draft.students if student.student_id == found["id"]), None)
-        if known is not None:
-            if request_id is not None and known.added_by == request_id:
+        if any(student.student_id == found["id"] for student in draft.students):
+            if request_id is not None and draft.added_by.get(found["id"]) == request_id:
                 return
             raise InvalidFieldsError({"national_id": "already_in_draft"})
         # Two parents may share a phone, so only an e-mail says who asks; the others are told when they send.
@@ -213,7 +212,9 @@ async def add_student(
             raise StudentKnownError(field="national_id", name=found["name"])
         _refuse_too_many(binding, draft.students, "national_id")
         named = _named(found["id"], form.school_id, form.relation, form.relation_text)
-        draft.students = [*draft.students, named.model_copy(update={"added_by": request_id})]
+        draft.students = [*draft.students, named]
+        if request_id is not None:
+            draft.added_by[found["id"]] = request_id
         draft.adding = None
         await _fill_in_known_parent(binding, connection, session, draft)
 
