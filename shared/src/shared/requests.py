@@ -170,10 +170,15 @@ class RedeemCode(Model):
 
 
 class RedeemCodeAnswer(Model):
-    """Whether the contact is proven. Wrong, used, expired and unknown look the same."""
+    """Whether the contact is proven. Wrong, used, expired and unknown look the same.
+
+    ``expires_at`` is that of the code that was redeemed: by it and the attempt a code is known. An otp of the version
+    before does not tell.
+    """
 
     redeemed: bool
     tries_left: int
+    expires_at: AwareDatetime | None = None
 
 
 def request_place(request_id: UUID) -> str:

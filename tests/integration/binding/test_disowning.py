@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -9,16 +10,17 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from integration.binding.test_my_data import purged
 from shared.events import AccountActivityNoted, ActivityToTell, CodeDisowned, CodeIssued, NoticeDisowned
 from shared.not_mine import LIFE, NotMine, make_token
 from support.serving import eventually
-from support.town import CHEN, LI, OTHER_PARENT_ID, SIGNATURE, WANG
+from support.town import CHEN, LI, OTHER_PARENT_ID, SIGNATURE, WANG, make_parent_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from shared.not_mine import About
-    from support.databases import Clock
+    from support.databases import Clock, Databases
     from support.town import Town
 
 CONTACT = "lin@example.org"
@@ -175,6 +177,89 @@ async def test_who_came_in_by_a_disowned_code_is_out_and_the_schools_of_the_cont
     assert await told(town) == {(LI.id, "S-1", "code")}
 
 
+async def test_a_disowned_code_lets_nobody_in_who_has_used_it_before(town: Town) -> None:
+    """Repeated by another way than the one that keeps answers, and as long as otp has not heard of it."""
+    attempt, key = await town.ask_code(CONTACT), str(uuid4())
+    code, (subject, ends) = await town.code_for(CONTACT), await newest_code(town)
+    body = {"attempt": attempt, "code": code}
+    assert (await town.call("POST", "/sessions", key=key, **body)).status_code == 201
+    async with town.browser() as browser:
+        browser.cookies["kinbind-attempt"] = attempt
+        form = {"code": code, "request_id": str(uuid4())}
+        before = await otp_state(town, subject)
+        await press(town, token_of(town, "attempt", subject, "code", ends))
+        await eventually(lambda: is_dead(town, subject))
+        elsewhere = await town.sign_in("other@example.org")
+        for state in (await otp_state(town, subject), before):
+            await set_otp_state(town, subject, state)
+            again = await town.call("POST", "/sessions", elsewhere, key=key, **body)
+            assert (again.status_code, again.json()["code"]) == (422, "code_dead")
+            assert (await browser.post("/code", data=form)).status_code == 422
+    assert await town.value("SELECT count(*) FROM binding.sessions") == 1
+
+
+async def test_who_has_come_in_by_a_disowned_code_stays_in_neither_by_a_newer_one_nor_by_another_contact(
+    town: Town, clock: Clock
+) -> None:
+    await town.open_account()
+    attempt = await town.ask_code(CONTACT)
+    code, (subject, ends) = await town.code_for(CONTACT), await newest_code(town)
+    stranger = str((await town.do("POST", "/sessions", attempt=attempt, code=code))["token"])
+    await clock.shift(timedelta(seconds=61))
+    await town.ask_code(CONTACT, attempt)
+    await town.do("PUT", "/account/password", stranger, password="a long walk to school")
+    change = {"contact": "new@example.org", "current": "a long walk to school"}
+    await town.do("POST", "/account/contacts/email", stranger, **change)
+    await town.do("POST", "/account/contacts/email/proof", stranger, code=await town.code_for("new@example.org"))
+    assert (await town.call("GET", "/bindings", stranger)).status_code == 200
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    assert (await town.call("GET", "/bindings", stranger)).status_code == 401
+
+
+async def test_who_mistyped_the_contact_first_stays_in_when_the_others_reader_says_so(town: Town) -> None:
+    attempt = await town.ask_code("slip@example.org")
+    subject, ends = await newest_code(town)
+    await town.ask_code(CONTACT, attempt)
+    mine = await town.do("POST", "/sessions", attempt=attempt, code=await town.code_for(CONTACT))
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    assert (await town.call("GET", "/bindings", mine["token"])).status_code == 200
+
+
+async def test_a_code_is_disowned_as_long_as_its_link_works_whatever_has_become_of_it(
+    town: Town, clock: Clock, databases: Databases
+) -> None:
+    await town.apply()
+    subject, ends = await newest_code(town)
+    await clock.shift(LIFE - timedelta(minutes=1))
+    await purged(databases, town)
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    assert await told(town) == {(LI.id, "S-1", "code")}
+    await clock.shift(LIFE + timedelta(hours=2))
+    assert (await purged(databases, town)).counts["sent_codes"] == 1
+
+
+async def test_a_code_that_is_disowned_before_it_was_noted_is_dead_all_the_same(town: Town) -> None:
+    attempt = await town.ask_code(CONTACT)
+    code, (subject, ends) = await town.code_for(CONTACT), await newest_code(town)
+    await town.db.execute("DELETE FROM binding.sent_codes")
+    before = await otp_state(town, subject)
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    await eventually(lambda: is_dead(town, subject))
+    await set_otp_state(town, subject, before)
+    answer = await town.call("POST", "/sessions", attempt=attempt, code=code)
+    assert (answer.status_code, answer.json()["code"]) == (422, "code_dead")
+
+
+async def otp_state(town: Town, attempt: str) -> tuple[int, UUID | None]:
+    row = (await town.rows("SELECT tries, redeemed_by FROM otp.attempts WHERE id = $1", UUID(attempt)))[0]
+    return row["tries"], row["redeemed_by"]
+
+
+async def set_otp_state(town: Town, attempt: str, state: tuple[int, UUID | None]) -> None:
+    """As it was before otp heard of what was said."""
+    await town.db.execute("UPDATE otp.attempts SET tries = $2, redeemed_by = $3 WHERE id = $1", UUID(attempt), *state)
+
+
 async def test_a_code_that_was_to_prove_an_accounts_new_contact_is_dead_too(town: Town) -> None:
     token = await town.open_account()
     await town.do("PUT", "/account/password", token, password="a long walk to school")
@@ -185,6 +270,90 @@ async def test_a_code_that_was_to_prove_an_accounts_new_contact_is_dead_too(town
     await eventually(lambda: is_dead(town, subject))
     answer = await town.call("POST", "/account/contacts/email/proof", token, code=code)
     assert answer.json()["code"] == "code_dead"
+
+
+async def test_a_disowned_code_changes_no_contact_under_the_key_with_which_it_was_typed_before(town: Town) -> None:
+    token = await town.open_account()
+    await town.do("PUT", "/account/password", token, password="a long walk to school")
+    change = {"contact": "new@example.org", "current": "a long walk to school"}
+    await town.do("POST", "/account/contacts/email", token, **change)
+    code, (subject, ends) = await town.code_for("new@example.org"), await newest_code(town)
+    before = await otp_state(town, subject)
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    await eventually(lambda: is_dead(town, subject))
+    await set_otp_state(town, subject, before)
+    answer = await town.call("POST", "/account/contacts/email/proof", token, code=code)
+    assert (answer.status_code, answer.json()["code"]) == (422, "code_dead")
+    assert (await town.do("GET", "/account/contacts", token))["email"] == CONTACT
+
+
+async def test_of_a_contact_that_a_disowned_code_has_proven_the_schools_hear(town: Town) -> None:
+    token = await town.open_account()
+    await town.do("PUT", "/account/password", token, password="a long walk to school")
+    change = {"contact": "new@example.org", "current": "a long walk to school"}
+    await town.do("POST", "/account/contacts/email", token, **change)
+    code, (subject, ends) = await town.code_for("new@example.org"), await newest_code(town)
+    await town.do("POST", "/account/contacts/email/proof", token, code=code)
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    assert await told(town) == {(LI.id, "S-1", "code")}
+
+
+# --- the e-mail of an application that is filled in ---
+
+
+async def test_an_email_that_a_disowned_code_has_proven_is_to_be_proven_anew(town: Town, clock: Clock) -> None:
+    token, code, subject, ends = await with_email_to_prove(town)
+    proven = await town.do("POST", "/draft/email-proof", token, code=code)
+    assert proven["parent"]["email_proven"] is True
+    # Another code to it changes nothing of that.
+    await clock.shift(timedelta(seconds=61))
+    await town.do("POST", "/draft/email-code", token)
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    draft = await town.do("GET", "/draft", token)
+    assert (draft["parent"]["email_proven"], draft["missing"]) == (False, "email_proof")
+    refused = await town.call("POST", "/applications", token, signature=SIGNATURE)
+    assert (refused.status_code, refused.json()["step"]) == (409, "email_proof")
+    await town.do("POST", "/draft/email-code", token)
+    await town.do("POST", "/draft/email-proof", token, code=await town.code_for("typed@example.org"))
+    await town.do("POST", "/applications", token, signature=SIGNATURE)
+
+
+async def test_a_disowned_code_proves_no_email_before_otp_has_heard_of_it(town: Town) -> None:
+    token, code, subject, ends = await with_email_to_prove(town)
+    before = await otp_state(town, subject)
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    await eventually(lambda: is_dead(town, subject))
+    for state in (await otp_state(town, subject), before):
+        await set_otp_state(town, subject, state)
+        answer = await town.call("POST", "/draft/email-proof", token, code=code)
+        assert (answer.status_code, answer.json()["code"]) == (422, "code_dead")
+    assert (await town.do("GET", "/draft", token))["missing"] == "email_proof"
+
+
+async def test_of_an_application_whose_email_a_disowned_code_has_proven_the_schools_hear(town: Town) -> None:
+    token, code, subject, ends = await with_email_to_prove(town)
+    await town.do("POST", "/draft/email-proof", token, code=code)
+    await town.do("POST", "/applications", token, signature=SIGNATURE)
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    assert await told(town) == {(LI.id, "S-1", "code")}
+
+
+async def test_sending_and_disowning_at_once_leave_no_application_of_which_nobody_hears(town: Town) -> None:
+    token, code, subject, ends = await with_email_to_prove(town)
+    await town.do("POST", "/draft/email-proof", token, code=code)
+    sent, _ = await asyncio.gather(
+        town.call("POST", "/applications", token, signature=SIGNATURE),
+        press(town, token_of(town, "attempt", subject, "code", ends)),
+    )
+    assert (sent.status_code, await told(town)) in ((409, set()), (201, {(LI.id, "S-1", "code")}))
+
+
+async def with_email_to_prove(town: Town) -> tuple[str, str, str, datetime]:
+    """A whole draft whose e-mail is another one than the login's: token, the code, its attempt and end."""
+    token = await town.sign_in(CONTACT)
+    await town.fill(token, parent=make_parent_form(email="typed@example.org"))
+    await town.do("POST", "/draft/email-code", token)
+    return token, await town.code_for("typed@example.org"), *await newest_code(town)
 
 
 # --- the older link of an account's notices ---

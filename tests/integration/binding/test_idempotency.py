@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from binding_service import idempotency
+from binding_service.accounts import api as accounts_api
+from binding_service.accounts import storage as account_storage
+from binding_service.drafts import api as drafts_api
+from binding_service.logins import storage as login_storage
 from integration.binding.test_my_data import purged
 from shared.events import CodeIssued
-from support.town import CHEN, LI, PARENT_ID, WANG, make_student_form
+from support.town import CHEN, LI, PARENT_ID, WANG, make_parent_form, make_student_form
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import httpx
     import pytest
 
@@ -167,3 +173,153 @@ async def test_a_request_that_is_begun_again_is_one(town: Town) -> None:
     assert [(await town.call("POST", path, token, key=key)).status_code for _ in range(2)] == [204, 204]
     looks = "SELECT cardinality(hits) FROM binding.rate_limits WHERE rule = 'match-login'"
     assert await town.value(f"{looks} ORDER BY cardinality(hits) LIMIT 1") == 3
+
+
+# --- a fault when the wish was granted already, or half ---
+
+
+async def fails_once(
+    monkeypatch: pytest.MonkeyPatch, place: object, name: str, ask: Callable[[], Awaitable[httpx.Response]]
+) -> None:
+    """Ask while the database is away at that place: 503."""
+
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, away)
+        assert (await ask()).status_code == 503
+
+
+async def test_a_child_that_was_added_before_a_fault_is_not_refused_under_the_same_key(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, key = await town.sign_in(CONTACT), str(uuid4())
+    await fails_once(monkeypatch, drafts_api, "_draft_state", lambda: add(town, token, key))
+    again = await add(town, token, key)
+    assert (again.status_code, [child["id"] for child in again.json()["students"]]) == (201, [LI.id])
+    other_wish = await add(town, token, str(uuid4()))
+    assert other_wish.json()["errors"][0]["code"] == "already_in_draft"
+
+
+async def test_a_code_that_was_sent_before_a_fault_works_in_the_attempt_that_the_repetition_tells(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask() -> httpx.Response:
+        return await town.call("POST", "/codes", key=key, channel="email", contact=CONTACT)
+
+    for place in ("save_attempt", "attempt"):
+        key = str(uuid4())
+        before = len(await town.events(CodeIssued))
+        await fails_once(monkeypatch, login_storage, place, ask)
+        again = await ask()
+        assert again.status_code == 201
+        assert len(await town.events(CodeIssued)) == before + 1
+        code = await town.code_for(CONTACT)
+        entered = await town.call("POST", "/sessions", attempt=again.json()["attempt"], code=code)
+        assert entered.status_code == 201
+
+
+async def test_after_a_fault_a_key_is_free_for_another_body_and_that_is_another_attempt(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a session, a key is the client's address's, which is many people's."""
+
+    async def ask(contact: str) -> httpx.Response:
+        return await town.call("POST", "/codes", key="1", channel="email", contact=contact)
+
+    await fails_once(monkeypatch, login_storage, "attempt", lambda: ask(CONTACT))
+    assert (await ask("wu@example.org")).status_code == 201
+    assert await town.value("SELECT count(*) FROM binding.login_attempts") == 2
+
+
+async def test_another_code_that_was_sent_before_a_fault_is_not_sent_twice(
+    town: Town, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    attempt, key = await town.ask_code(CONTACT), str(uuid4())
+    await clock.shift(timedelta(seconds=61))
+
+    async def ask() -> httpx.Response:
+        return await town.call("POST", "/codes", key=key, channel="email", contact=CONTACT, attempt=attempt)
+
+    await fails_once(monkeypatch, login_storage, "save_attempt", ask)
+    assert (await ask()).json()["attempt"] == attempt
+    assert len(await town.events(CodeIssued)) == 2
+
+
+async def test_a_code_to_a_drafts_email_that_was_sent_before_a_fault_is_not_sent_twice(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, key = await town.sign_in(CONTACT), str(uuid4())
+    await town.fill(token, parent=make_parent_form(email="typed@example.org"))
+    sent = len(await town.events(CodeIssued))
+
+    async def ask() -> httpx.Response:
+        return await town.call("POST", "/draft/email-code", token, key=key)
+
+    await fails_once(monkeypatch, drafts_api, "_draft_state", ask)
+    assert (await ask()).status_code == 202
+    assert len(await town.events(CodeIssued)) == sent + 1
+    proof = str(uuid4())
+    code = await town.code_for("typed@example.org")
+
+    async def prove() -> httpx.Response:
+        return await town.call("POST", "/draft/email-proof", token, key=proof, code=code)
+
+    await fails_once(monkeypatch, drafts_api, "_draft_state", prove)
+    assert (await prove()).json()["parent"]["email_proven"] is True
+
+
+async def test_a_code_to_an_accounts_new_contact_that_was_sent_before_a_fault_is_not_sent_twice(
+    town: Town, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    token = await town.open_account(CONTACT)
+    await town.do("PUT", "/account/password", token, password=PASSWORD)
+    sent = len(await town.events(CodeIssued))
+    for path, body in (("", {"contact": "new@example.org", "current": PASSWORD}), ("/codes", {})):
+        key = str(uuid4())
+
+        async def ask(path: str = path, body: dict[str, str] = body, key: str = key) -> httpx.Response:
+            return await town.call("POST", f"/account/contacts/email{path}", token, key=key, **body)
+
+        await fails_once(monkeypatch, account_storage, "contact_change" if not path else "save_contact_change", ask)
+        assert (await ask()).status_code == 201
+        sent += 1
+        assert len(await town.events(CodeIssued)) == sent
+        await clock.shift(timedelta(seconds=61))
+    code = await town.code_for("new@example.org")
+    proof = str(uuid4())
+
+    async def prove() -> httpx.Response:
+        return await town.call("POST", "/account/contacts/email/proof", token, key=proof, code=code)
+
+    await fails_once(monkeypatch, accounts_api, "renew_session", prove)
+    assert (await prove()).status_code == 204
+    assert (await town.do("GET", "/account/contacts", token))["email"] == "new@example.org"
+    assert (await town.call("POST", "/account/contacts/email/proof", token, code=code)).status_code == 409
+
+
+# --- what takes no key, as docs/api.md tells it ---
+
+
+async def test_what_is_gone_is_not_found_again(town: Town) -> None:
+    token = await town.apply(CONTACT)
+    path = f"/bindings/{(await town.bindings(token))[0]['id']}"
+    assert [(await town.call("DELETE", path, token)).status_code for _ in range(2)] == [204, 404]
+    for path in ("/bindings", "/draft", f"/draft/students/{LI.id}"):
+        answers = [(await town.call("DELETE", path, token)).status_code for _ in range(2)]
+        assert answers[0] == answers[1]
+    assert [(await town.call("DELETE", "/sessions/current", token)).status_code for _ in range(2)] == [204, 401]
+
+
+async def test_a_password_that_was_changed_is_not_changed_again(town: Town) -> None:
+    await town.open_account(CONTACT)
+    by_cookie = {"login": CONTACT, "password": PARENT_ID[-6:], "cookie": True}
+    async with town.browser() as browser:
+        await browser.post("/api/v1/account/sessions", json=by_cookie)
+        lost = dict(browser.cookies)
+        changed = await browser.put("/api/v1/account/password", json={"password": PASSWORD})
+        again = await browser.put("/api/v1/account/password", json={"password": PASSWORD})
+        assert (changed.status_code, again.json()["errors"][0]["field"]) == (204, "current")
+        browser.cookies.update(lost)
+        assert (await browser.put("/api/v1/account/password", json={"password": PASSWORD})).status_code == 401

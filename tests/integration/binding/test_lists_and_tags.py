@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
-from support.town import CHEN, LI, TLS, WANG
+from support.town import CHEN, LI, OTHER_PARENT_ID, PARENT_ID, TLS, WANG
 
 if TYPE_CHECKING:
     from support.town import Town
 
 CONTACT = "lin@example.org"
+PARENTS = {WANG: PARENT_ID, CHEN: OTHER_PARENT_ID}
 
 
 async def get(town: Town, path: str, token: str, **headers: str) -> httpx.Response:
@@ -60,18 +65,46 @@ async def test_a_long_list_comes_part_by_part_in_the_same_order(town: Town, toke
     assert [school for part in parts for school in part] == whole
 
 
-async def test_what_is_gone_meanwhile_makes_no_gap_and_nothing_comes_twice(town: Town) -> None:
+@pytest.mark.parametrize("gone", [[0], [1], [0, 1], [0, 1, 2]])
+async def test_what_is_gone_meanwhile_makes_no_gap_and_nothing_comes_twice(town: Town, gone: list[int]) -> None:
     token = await town.apply(CONTACT, [LI, WANG, CHEN])
     known = [binding["id"] for binding in await town.bindings(token)]
     first = await get(town, "/api/v1/bindings?limit=2", token)
     assert [binding["id"] for binding in first.json()] == known[:2]
-    await town.do("DELETE", f"/bindings/{known[0]}", token)
+    for place in gone:
+        await town.do("DELETE", f"/bindings/{known[place]}", token)
     second = await get(town, str(next_of(first)), token)
-    assert [binding["id"] for binding in second.json()] == known[2:]
+    assert [binding["id"] for binding in second.json()] == [each for each in known[2:] if known.index(each) not in gone]
     assert next_of(second) is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "bm90IGpzb24", "W0luZmluaXR5LCAieCJd", "%00", "eyJhIjogMX0", "國"])
+async def test_a_school_that_is_gone_meanwhile_makes_no_gap_either(town: Town, token: str) -> None:
+    names = [school["name"] for school in (await get(town, "/api/v1/schools", token)).json()]
+    first = await get(town, "/api/v1/schools?limit=2", token)
+    await town.db.execute("UPDATE binding.schools SET active = false WHERE name = $1", names[1])
+    second = await get(town, str(next_of(first)), token)
+    assert [school["name"] for school in second.json()] == names[2:]
+
+
+async def test_children_of_one_application_stand_in_the_order_in_which_they_were_named(town: Town) -> None:
+    for children in ([WANG, LI, CHEN], [CHEN, LI, WANG]):
+        token = await town.apply(
+            f"parent-of-{children[0].id}@example.org".lower(), children, parent_id=PARENTS[children[0]]
+        )
+        assert [binding["student"] for binding in await town.bindings(token)] == [child.name for child in children]
+
+
+async def test_a_cursor_tells_nothing_of_anybody(town: Town) -> None:
+    token = await town.apply(CONTACT, [LI, WANG])
+    following = str(next_of(await get(town, "/api/v1/bindings?limit=1", token)))
+    cursor = parse_qs(urlsplit(following).query)["cursor"][0]
+    place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    first = (await town.bindings(token))[0]
+    assert [datetime.fromisoformat(place[0]), place[1]] == [datetime.fromisoformat(first["submitted_at"]), first["id"]]
+    assert len(place) == 2
+
+
+@pytest.mark.parametrize("cursor", ["x", "bm90IGpzb24", "W0luZmluaXR5LCAieCJd", "IngieSI", "%00", "eyJhIjogMX0", "國"])
 async def test_a_cursor_that_nobody_made_is_a_bad_request(town: Town, token: str, cursor: str) -> None:
     answer = await get(town, f"/api/v1/schools?limit=1&cursor={cursor}", token)
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_request")

@@ -204,7 +204,12 @@ async def test_a_session_ends_with_sign_out_and_its_code_is_worth_nothing_then(t
     token = (await redeem(town, attempt, code, key)).json()["token"]
     await town.do("DELETE", "/sessions/current", token)
     assert (await town.call("GET", "/draft", token)).json()["code"] == "not_signed_in"
-    assert (await redeem(town, attempt, code, key)).json()["code"] == "no_attempt"
+    assert (await redeem(town, attempt, code)).json()["code"] == "no_attempt"
+    # The key gets its first answer again, with a token that is worth nothing; from elsewhere it gets none.
+    assert (await redeem(town, attempt, code, key)).json()["token"] == token
+    elsewhere = await town.sign_in("other@example.org")
+    again = await town.call("POST", "/sessions", elsewhere, key=key, attempt=attempt, code=code)
+    assert again.json()["code"] == "no_attempt"
 
 
 async def test_a_session_ends_after_its_hours(town: Town, clock: Clock) -> None:

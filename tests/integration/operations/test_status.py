@@ -41,7 +41,7 @@ async def test_where_all_is_well_it_says_so_and_what_there_is(here: House) -> No
 async def test_a_deployment_that_is_not_finished_is_told_and_is_nothing_wrong(
     here: House, db: asyncpg.Connection
 ) -> None:
-    name = "binding_service/0014_person_hash.post.sql"
+    name = "binding_service/0016_person_hash.post.sql"
     await db.execute("DELETE FROM binding.migrations WHERE name = $1", name)
 
     async def is_told() -> bool:

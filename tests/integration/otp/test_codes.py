@@ -274,3 +274,34 @@ async def test_a_code_that_its_reader_has_not_asked_for_is_dead_and_another_one_
         await end_code(otp, connection, disowned)
     assert (await parent.type(await parent.sent())).redeemed
     assert (await stranger.type(await stranger.sent())).redeemed
+
+
+async def test_a_redemption_of_a_code_that_was_disowned_since_is_not_granted_again(parent: Parent) -> None:
+    issued, request_id = await parent.ask(), uuid4()
+    code = await parent.sent()
+    redeemed = await parent.type(code, request_id)
+    assert (redeemed.redeemed, redeemed.expires_at) == (True, issued.expires_at)
+    disowned = CodeDisowned.of("binding", parent.attempt_id, expires_at=issued.expires_at)
+    for _ in range(2):
+        async with parent.otp.database.transaction() as connection:
+            await end_code(parent.otp, connection, disowned)
+        again = await parent.type(code, request_id)
+        assert (again.redeemed, again.tries_left) == (False, 0)
+
+
+async def test_a_redemption_is_not_granted_again_after_a_newer_code_so_that_none_outlives_its_disowning(
+    parent: Parent, clock: Clock
+) -> None:
+    issued, request_id = await parent.ask(), uuid4()
+    code = await parent.sent()
+    assert (await parent.type(code, request_id)).redeemed
+    await clock.shift(timedelta(seconds=61))
+    await parent.ask()
+    newer = await parent.sent()
+    disowned = CodeDisowned.of("binding", parent.attempt_id, expires_at=issued.expires_at)
+    async with parent.otp.database.transaction() as connection:
+        await end_code(parent.otp, connection, disowned)
+    if newer != code:
+        again = await parent.type(code, request_id)
+        assert (again.redeemed, again.tries_left) == (False, 5)
+    assert (await parent.type(newer)).redeemed

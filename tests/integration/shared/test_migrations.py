@@ -265,7 +265,7 @@ async def test_a_table_that_changed_under_a_statement_is_a_fault_to_be_tried_aga
 
 async def test_the_command_says_what_waits_for_the_end_of_the_deployment(databases: Databases) -> None:
     connection = await asyncpg.connect(databases.binding)
-    name = "binding_service/0014_person_hash.post.sql"
+    name = "binding_service/0016_person_hash.post.sql"
     await connection.execute("ALTER TABLE roster_users ADD COLUMN person_hash text")
     await connection.execute("DELETE FROM migrations WHERE name = $1", name)
     said = await _said(databases, "migrate")

@@ -25,7 +25,8 @@ IdempotencyKey = Annotated[
         alias="idempotency-key",
         max_length=200,
         description="Any text, a UUID at best, and another one for each wish. Sent again with the same body when an"
-        " answer was lost, it gets the first answer, and the wish is granted once.",
+        " answer was lost, it gets the first answer, and the wish is granted once. What it does after a"
+        " fault (5xx), for each operation: docs/api.md, Sending again.",
     ),
 ]
 IfNoneMatch = Annotated[

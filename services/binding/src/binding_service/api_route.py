@@ -65,6 +65,7 @@ async def _once(request: Request, key: str, handle: Handle) -> Response:
     known = await idempotency.begin(binding, asked)
     if known is not None:
         return _again(known)
+    request.state.wish = asked.wish
     try:
         response = await handle(request)
     except Exception:

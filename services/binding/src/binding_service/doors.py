@@ -86,6 +86,12 @@ def request_id_of(scope: str, key: str | None) -> UUID:
     return uuid5(NAMESPACE_URL, f"{scope}/{key}") if key else uuid4()
 
 
+def wish_of(request: Request) -> UUID:
+    """The id of what a request asks for: the same when it is repeated with its Idempotency-Key (api_route)."""
+    wish: UUID | None = getattr(request.state, "wish", None)
+    return wish or uuid4()
+
+
 def cookie_name(request: Request, name: str) -> str:
     """``__Host-`` ties a cookie to this host and to TLS, so it can only be had where there is TLS."""
     return f"__Host-{name}" if _is_secure(request) else name

@@ -2,7 +2,8 @@
 
 The header is that of draft-ietf-httpapi-idempotency-key-header. A key belongs to a session (before there is one, to a
 client address) and to a path. An answer of success is kept for a day, sealed, because a session's token may stand in
-it. A refusal has changed nothing: it is not kept, and its key is free again.
+it. A refusal has changed nothing: it is not kept, and its key is free again. So it is after a fault, when the wish may
+have been granted before: what must not be done twice is then known by :attr:`Asked.wish`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ class Asked:
 
     id: UUID
     fingerprint: str
+
+    @property
+    def wish(self) -> UUID:
+        """The same in every repetition, and another one under the same key with another body."""
+        return uuid5(NAMESPACE_URL, self.fingerprint)
 
 
 class Answer(BaseModel):

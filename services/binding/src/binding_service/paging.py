@@ -4,40 +4,53 @@ from __future__ import annotations
 
 import base64
 import json
+from bisect import bisect_right
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import Query, Request, Response
+from pydantic import TypeAdapter
 
 from binding_service.errors import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
 T = TypeVar("T")
+#: By what entries are in order; compared by code points, as PostgreSQL's collation "C" does.
+Key = tuple[str, ...]
+KEYS = TypeAdapter(Key)
 
 Limit = Annotated[
     int | None, Query(ge=1, le=500, description="Entries at most; left out, all of them. `Link` says where more are.")
 ]
-Cursor = Annotated[str | None, Query(max_length=300, description="Where to go on: only as `Link` has it.")]
+Cursor = Annotated[str | None, Query(max_length=1000, description="Where to go on: only as `Link` has it.")]
 
 
 def page_of(
     request: Request,
     response: Response,
     items: Sequence[T],
-    id_of: Callable[[T], str],
+    key_of: Callable[[T], Key],
     limit: int | None,
     cursor: str | None,
 ) -> Sequence[T]:
     """The part of ``items`` that was asked for; ``response`` is given the link. Raises MalformedError.
 
-    A cursor holds the last entry that was sent, and its place for the case that it is gone.
+    They stand in the order of their keys, each of which is another one. A cursor holds the key of the last entry that
+    was sent, so that what comes next is known when that is gone: nothing personal may be in it.
     """
-    start = _start(cursor, [id_of(item) for item in items]) if cursor else 0
+    start = bisect_right(items, _key(cursor), key=key_of) if cursor else 0
     end = len(items) if limit is None else start + limit
     if end < len(items):
-        link_next(request, response, cursor=_cursor(end, id_of(items[end - 1])))
+        link_next(request, response, cursor=_cursor(key_of(items[end - 1])))
     return items[start:end]
+
+
+def time_key(moment: datetime) -> str:
+    """A time as part of a key: texts in the order of the times."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def link_next(request: Request, response: Response, **parameters: str | int) -> None:
@@ -46,13 +59,12 @@ def link_next(request: Request, response: Response, **parameters: str | int) -> 
     response.headers["link"] = f'<{url.path}?{url.query}>; rel="next"'
 
 
-def _cursor(end: int, last: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([end, last]).encode()).decode().rstrip("=")
+def _cursor(key: Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key, ensure_ascii=False).encode()).decode().rstrip("=")
 
 
-def _start(cursor: str, ids: list[str]) -> int:
+def _key(cursor: str) -> Key:
     try:
-        end, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return ids.index(last) + 1 if last in ids else max(0, int(end))
-    except (ValueError, TypeError, OverflowError):
+        return KEYS.validate_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), strict=True)
+    except ValueError:
         raise MalformedError({"cursor": "bad_request"}) from None

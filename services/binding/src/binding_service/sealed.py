@@ -37,7 +37,7 @@ def make_columns(keys: Keys) -> list[Column]:
         _sealed(keys, "bindings", "reason"),
         *(_sealed(keys, "objections", column) for column in ("reason", "note")),
         _sealed(keys, "idempotent_requests", "answer"),
-        *(_sealed(keys, table, "contact") for table in ("login_attempts", "contact_changes")),
+        *(_sealed(keys, table, "contact") for table in ("login_attempts", "contact_changes", "sent_codes")),
         Sealed(STORE, keys.store, "drafts", "sealed", lambda id_: f"drafts:{id_}"),
         *_roster(keys),
     ]

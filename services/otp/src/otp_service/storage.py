@@ -89,9 +89,9 @@ async def save_code(
 
 
 async def end_code(connection: Connection, attempt_id: UUID, expires_at: datetime, tries_allowed: int) -> bool:
-    """No try is left for the code that expires at that time; whether it is still the attempt's newest one."""
+    """The code that expires at that time was never redeemed, and has no try left; whether it is the newest one."""
     ended: bool | None = await connection.fetchval(
-        "UPDATE attempts SET tries = $3 WHERE id = $1 AND expires_at = $2 RETURNING true",
+        "UPDATE attempts SET tries = $3, redeemed_by = NULL WHERE id = $1 AND expires_at = $2 RETURNING true",
         attempt_id,
         expires_at,
         tries_allowed,
@@ -99,13 +99,28 @@ async def end_code(connection: Connection, attempt_id: UUID, expires_at: datetim
     return bool(ended)
 
 
+async def redeemed_code(
+    connection: Connection, attempt_id: UUID, code_hashes: list[str], tries_allowed: int
+) -> asyncpg.Record | None:
+    """What :func:`try_code` returns, without a try: whether this is the attempt's code, and was redeemed."""
+    return await connection.fetchrow(
+        """
+        SELECT redeemed_by IS NOT NULL AND code_hash = ANY($2) AS redeemed, $3 - tries AS tries_left, expires_at
+        FROM attempts WHERE id = $1
+        """,
+        attempt_id,
+        code_hashes,
+        tries_allowed,
+    )
+
+
 async def try_code(
     connection: Connection, attempt_id: UUID, try_id: UUID, code_hashes: list[str], tries_allowed: int
 ) -> asyncpg.Record | None:
     """Count a try and redeem the code if it is right, alive and unused, in one statement.
 
-    Returns ``redeemed`` and ``tries_left``; None for an attempt that never had a code. Any number of tries at once are
-    counted one after the other, and at most one ever redeems. ``try_id`` is this try's alone.
+    Returns ``redeemed``, ``tries_left`` and ``expires_at``; None for an attempt that never had a code. Any number of
+    tries at once are counted one after the other, and at most one ever redeems. ``try_id`` is this try's alone.
     """
     return await connection.fetchrow(
         """
@@ -115,7 +130,8 @@ async def try_code(
                 WHEN redeemed_by IS NULL AND tries < $4 AND expires_at > present() AND code_hash = ANY($3) THEN $2
                 ELSE redeemed_by END
         WHERE id = $1
-        RETURNING coalesce(redeemed_by = $2 AND code_hash = ANY($3), false) AS redeemed, $4 - tries AS tries_left
+        RETURNING coalesce(redeemed_by = $2 AND code_hash = ANY($3), false) AS redeemed, $4 - tries AS tries_left,
+                  expires_at
         """,
         attempt_id,
         try_id,

@@ -28,6 +28,8 @@ from shared.requests import (
 )
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from shared.database import Connection, Database
     from shared.events import CodeDisowned
     from shared.sealing import HashKeys, SealingKeys
@@ -85,7 +87,10 @@ async def _answer(otp: Otp, request: IssueCode) -> IssueCodeAnswer:
 
 @use_case
 async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
-    """Try a code in the attempt that asked for it. The same request id and code get the same answer, uncounted."""
+    """Try a code in the attempt that asked for it. The same request id and code get the same answer, uncounted.
+
+    Unless it was "redeemed" and holds no more, because the code was disowned or replaced since.
+    """
     typed = otp.from_binding.unseal_model(CodeToRedeem, request.for_otp, request_place(request.request_id))
     # The contact is part of the hash: an attempt that asked for codes to two contacts can't take one for the other.
     hashes = otp.codes.digests("code", str(request.attempt_id), typed.contact, typed.code)
@@ -94,22 +99,31 @@ async def redeem_code(otp: Otp, request: RedeemCode) -> RedeemCodeAnswer:
         await storage.lock_attempt(connection, request.attempt_id)
         given = await storage.answer_given(connection, request.request_id, question)
         if given is not None:
-            return RedeemCodeAnswer.model_validate(given)
+            answer = RedeemCodeAnswer.model_validate(given)
+            return await _still(otp, connection, request, hashes) if answer.redeemed else answer
         tried = await storage.try_code(connection, request.attempt_id, uuid4(), hashes, otp.policy.tries_per_code)
-        answer = (
-            RedeemCodeAnswer(redeemed=tried["redeemed"], tries_left=tried["tries_left"])
-            if tried is not None
-            else RedeemCodeAnswer(redeemed=False, tries_left=0)
-        )
-        await storage.keep_answer(connection, request.request_id, question, answer.model_dump())
+        answer = _redemption(tried)
+        await storage.keep_answer(connection, request.request_id, question, answer.model_dump(mode="json"))
     CODES_TRIED.labels("right" if answer.redeemed else "wrong").inc()
     log.info("code tried", attempt=str(request.attempt_id), redeemed=answer.redeemed, tries_left=answer.tries_left)
     return answer
 
 
+async def _still(otp: Otp, connection: Connection, request: RedeemCode, hashes: list[str]) -> RedeemCodeAnswer:
+    """The answer to who has redeemed the code before."""
+    return _redemption(await storage.redeemed_code(connection, request.attempt_id, hashes, otp.policy.tries_per_code))
+
+
+def _redemption(found: asyncpg.Record | None) -> RedeemCodeAnswer:
+    if found is None:
+        return RedeemCodeAnswer(redeemed=False, tries_left=0)
+    ends = found["expires_at"] if found["redeemed"] else None
+    return RedeemCodeAnswer(redeemed=found["redeemed"], tries_left=found["tries_left"], expires_at=ends)
+
+
 @use_case
 async def end_code(otp: Otp, connection: Connection, event: CodeDisowned) -> None:
-    """Who got the code has not asked for it: it is dead; one that came after it in the same attempt lives on.
+    """Who got the code has not asked for it: it is dead, for who has redeemed it too; a later one lives on.
 
     Raises ValueError for a subject that is no UUID.
     """

@@ -14,7 +14,15 @@ from binding_service.accounts import contacts, not_me, sessions
 from binding_service.accounts import use_cases as accounts
 from binding_service.api_parts import ONCE, AnySession, Body, IdempotencyKey, Parts, SessionState, SignedIn, refuses
 from binding_service.api_route import Route
-from binding_service.doors import SESSION_COOKIE, browser_of, keep_device, renew_session, request_id_of, set_cookie
+from binding_service.doors import (
+    SESSION_COOKIE,
+    browser_of,
+    keep_device,
+    renew_session,
+    request_id_of,
+    set_cookie,
+    wish_of,
+)
 from binding_service.errors import (
     CodeDeadError,
     CodeRejectedError,
@@ -195,7 +203,9 @@ async def correct_contact(
     request: Request, binding: Parts, session: SignedIn, field: contacts.Field, body: NewContact
 ) -> ContactChange:
     browser = browser_of(request)
-    return _change_state(await contacts.begin(binding, session, field, body.contact, body.current, browser))
+    return _change_state(
+        await contacts.begin(binding, session, field, body.contact, body.current, browser, wish_of(request))
+    )
 
 
 @router.post(
@@ -206,7 +216,7 @@ async def correct_contact(
     openapi_extra=refuses(InvalidFieldsError, NoAttemptError, LimitedError, TooSoonError),
 )
 async def send_code_again(request: Request, binding: Parts, session: SignedIn, field: contacts.Field) -> ContactChange:
-    await contacts.send_again(binding, session, field, browser_of(request))
+    await contacts.send_again(binding, session, field, browser_of(request), wish_of(request))
     return _change_state(await contacts.change(binding, session, field))
 
 

@@ -34,7 +34,9 @@ async def correct(request: Request, session: Session) -> Response:
         form = await form_of(request)
         typed = form.get(field, "")
         try:
-            begun = await contacts.begin(binding, session, field, typed, form.get("current", ""), browser_of(request))
+            begun = await contacts.begin(
+                binding, session, field, typed, form.get("current", ""), browser_of(request), uuid4()
+            )
         except BindingError as error:
             errors, refused = messages_at(error, field), error
         else:
@@ -62,7 +64,7 @@ async def _take_code(request: Request, session: Session) -> Response:
         return to(f"/account/contacts/{field}")
     try:
         if action == "again":
-            await contacts.send_again(binding, session, field, browser_of(request))
+            await contacts.send_again(binding, session, field, browser_of(request), uuid4())
             return to(f"/account/contacts/{field}/code")
         request_id = request_id_of(f"contacts/{session.id}/{field}", form.get("request_id"))
         await contacts.prove(binding, session, field, form.get("code", ""), request_id, browser_of(request))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 import structlog
 
@@ -18,6 +18,7 @@ from binding_service.accounts.notices import Told
 from binding_service.applications.submissions import submitted
 from binding_service.drafts import storage as draft_storage
 from binding_service.errors import EmailTakenError, InvalidFieldsError, NoAttemptError
+from binding_service.logins import sent_codes
 from binding_service.logins import storage as login_storage
 from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import digits_of
@@ -69,12 +70,13 @@ async def contacts(binding: Binding, session: Session) -> Contacts:
 
 @use_case
 async def begin(
-    binding: Binding, session: Session, field: Field, typed: str, current: str, browser: Browser
+    binding: Binding, session: Session, field: Field, typed: str, current: str, browser: Browser, request_id: UUID
 ) -> Change | None:
     """Have a code sent to the contact that is to be the account's; None where it counts at once.
 
-    An e-mail that is somebody else's is answered like any other, and its owner is told. Raises InvalidFieldsError,
-    LimitedError, TooSoonError, ServiceAwayError, NotSignedInError.
+    The same ``request_id`` again is the same change, and sends no other code. An e-mail that is somebody else's is
+    answered like any other, and its owner is told. Raises InvalidFieldsError, LimitedError, TooSoonError,
+    ServiceAwayError, NotSignedInError.
     """
     account = await _own_account(binding, session)
     contact = _parse(field, typed)
@@ -86,15 +88,18 @@ async def begin(
             account = await accounts.hold(connection, account["id"], session)
             await _replace_phone(binding, connection, account, contact, browser, proven=False)
         return None
-    await _send_code(binding, account, field, contact, uuid4(), browser, is_new=True)
+    await _send_code(binding, account, field, contact, uuid5(request_id, "change"), browser, request_id, is_new=True)
     return await change(binding, session, field)
 
 
-async def send_again(binding: Binding, session: Session, field: Field, browser: Browser) -> None:
-    """Have another code sent to the same contact. Raises what begin raises, and NoAttemptError."""
+async def send_again(binding: Binding, session: Session, field: Field, browser: Browser, request_id: UUID) -> None:
+    """Have another code sent to the same contact, one for a ``request_id``.
+
+    Raises what begin raises, and NoAttemptError.
+    """
     account = await _own_account(binding, session)
     known = await change(binding, session, field)
-    await _send_code(binding, account, field, known.contact, known.id, browser, is_new=False)
+    await _send_code(binding, account, field, known.contact, known.id, browser, request_id, is_new=False)
 
 
 async def change(binding: Binding, session: Session, field: Field) -> Change:
@@ -114,8 +119,11 @@ async def prove(
 ) -> None:
     """Prove the contact by its code: it is the account's from now on. A changed e-mail ends every other session.
 
-    Raises NoAttemptError, InvalidFieldsError, CodeRejectedError, CodeDeadError, EmailTakenError, ServiceAwayError.
+    The same ``request_id`` again is done already. Raises NoAttemptError, InvalidFieldsError, CodeRejectedError,
+    CodeDeadError, EmailTakenError, ServiceAwayError.
     """
+    if await _was_proven(binding, request_id):
+        return
     tried = await change(binding, session, field)
     code = digits_of(typed_code)
     if code is None:
@@ -126,11 +134,18 @@ async def prove(
             await storage.note_tries_left(connection, tried.id, answer.tries_left)
         raise logins.rejection(answer.tries_left)
     async with binding.database.transaction() as connection:
+        ends = answer.expires_at or tried.expires_at
+        await sent_codes.hold(binding, connection, tried.id, tried.contact, ends, request_id)
         account = await accounts.hold(connection, accounts.require_account(session), session)
         if field == "email":
             await _replace_email(binding, connection, session, account, tried.contact, browser)
         else:
             await _replace_phone(binding, connection, account, tried.contact, browser, proven=True)
+
+
+async def _was_proven(binding: Binding, request_id: UUID) -> bool:
+    async with binding.database.connection() as connection:
+        return await login_storage.has_redeemed(connection, request_id)
 
 
 async def _own_account(binding: Binding, session: Session) -> asyncpg.Record:
@@ -170,6 +185,7 @@ async def _send_code(
     contact: str,
     change_id: UUID,
     browser: Browser,
+    request_id: UUID,
     *,
     is_new: bool,
 ) -> None:
@@ -184,7 +200,7 @@ async def _send_code(
         contact,
         browser.address,
         current_language(),
-        uuid4(),
+        request_id,
         deliver=not taken,
     )
     async with binding.database.transaction() as connection:

@@ -15,6 +15,7 @@ from binding_service.api_parts import ONCE, TAGGED, Body, IdempotencyKey, Parts,
 from binding_service.api_route import Route
 from binding_service.applications import papers
 from binding_service.applications import use_cases as applications
+from binding_service.applications.domain import BindingView
 from binding_service.context import Binding
 from binding_service.doors import client_address, pdf_response
 from binding_service.drafts import use_cases as drafts
@@ -30,7 +31,7 @@ from binding_service.errors import (
     StudentsChangedError,
     UnsupportedTypeError,
 )
-from binding_service.paging import Cursor, Limit, page_of
+from binding_service.paging import Cursor, Limit, page_of, time_key
 from shared.events import Language, Signature
 from shared.languages import current_language
 from shared.web.streams import StateStream
@@ -117,7 +118,7 @@ async def progress(
     cursor: Cursor = None,
 ) -> list[BindingState]:
     known = await applications.progress(binding, session)
-    views = page_of(request, response, known, lambda view: str(view.id), limit, cursor)
+    views = page_of(request, response, known, _place, limit, cursor)
     return [
         BindingState.model_validate(
             {
@@ -141,6 +142,10 @@ async def progress(
         )
         for view in views
     ]
+
+
+def _place(view: BindingView) -> tuple[str, ...]:
+    return time_key(view.submitted_at), str(view.id)
 
 
 @router.post(

@@ -138,13 +138,16 @@ async def insert_bindings(
 
 
 async def bindings_of_contact(connection: Connection, contact_hash: str) -> list[asyncpg.Record]:
-    """What this contact sees on its progress page, oldest first: all but withdrawn and cleared ones."""
+    """What this contact sees on its progress page, oldest first: all but withdrawn and cleared ones.
+
+    Children of one application stand as they were named: their bindings' ids are made in that order.
+    """
     rows: list[asyncpg.Record] = await connection.fetch(
         f"""
         SELECT {BINDING_COLUMNS} FROM {BINDING_TABLES}
         JOIN application_contacts AS reach ON reach.application_id = bindings.application_id
         WHERE reach.contact_hash = $1 AND bindings.state <> 'withdrawn' AND NOT bindings.cleared
-        ORDER BY bindings.submitted_at, students.name
+        ORDER BY bindings.submitted_at, bindings.id
         """,  # noqa: S608 - constants of ours
         contact_hash,
     )

@@ -209,7 +209,7 @@ async def _insert_application(
 async def _insert_bindings(
     connection: Connection, sent: Sent, applicant: Applicant, children: list[tuple[DraftStudent, Student]]
 ) -> list[UUID]:
-    ids = [uuid4() for _ in children]
+    ids = sorted(uuid4() for _ in children)
     rows = [
         (student.id, student.school_id, student.school_name, student.class_name, named.relation, named.relation_text)
         for named, student in children

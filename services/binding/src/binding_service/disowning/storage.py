@@ -67,23 +67,14 @@ async def _concerned(connection: Connection, which: str, *values: object) -> lis
     return rows
 
 
-async def code_contact(connection: Connection, attempt_id: UUID, expires_at: datetime) -> asyncpg.Record | None:
-    """Where the code that expires at that time went to (sealed for ``place``), while it is the attempt's newest one."""
-    return await connection.fetchrow(
+async def end_sessions(connection: Connection, attempt_id: UUID, code_id: UUID, contact_hashes: list[str]) -> None:
+    """Who came in by that code is out. What a process of the version before opened is known by attempt and contact."""
+    await connection.execute(
         """
-        SELECT contact_sealed, 'login_attempts:' || id || ':contact' AS place FROM login_attempts
-        WHERE id = $1 AND expires_at = $2
-        UNION ALL
-        SELECT contact_sealed, 'contact_changes:' || id || ':contact' FROM contact_changes
-        WHERE id = $1 AND expires_at = $2
+        DELETE FROM sessions
+        WHERE attempt_id = $1 AND (code_id = $2 OR code_id IS NULL AND contact_hash = ANY($3))
         """,
         attempt_id,
-        expires_at,
-    )
-
-
-async def end_sessions(connection: Connection, attempt_id: UUID, contact_hashes: list[str]) -> None:
-    """Who came in by a code of that attempt, as the owner of that contact, is out."""
-    await connection.execute(
-        "DELETE FROM sessions WHERE attempt_id = $1 AND contact_hash = ANY($2)", attempt_id, contact_hashes
+        code_id,
+        contact_hashes,
     )

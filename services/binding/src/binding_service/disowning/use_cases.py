@@ -9,7 +9,10 @@ from uuid import UUID
 import structlog
 
 from binding_service.disowning import storage
+from binding_service.drafts import use_cases as drafts
 from binding_service.errors import LimitedError, LinkOverError
+from binding_service.logins import sent_codes
+from binding_service.logins import storage as login_storage
 from binding_service.metrics import NOTICES_DISOWNED
 from shared import outbox, rate_limits
 from shared.events import CodeDisowned, NoticeDisowned
@@ -88,16 +91,20 @@ async def _tell_schools(
 
 
 async def _end_code(binding: Binding, connection: Connection, link: NotMine) -> Sequence[asyncpg.Record]:
-    """The code dies, and so does the session that it opened; what is reached by the contact that it went to."""
+    """The code dies, and with it the session that it opened and what it has proven in a draft.
+
+    What is reached by the contact that it went to stays as it is, and is returned: the schools are to see to it.
+    """
     attempt_id = UUID(link.subject)
     await outbox.record(connection, CodeDisowned.of("binding", attempt_id, expires_at=link.at))
-    row = await storage.code_contact(connection, attempt_id, link.at)
-    if row is None:
-        return []
-    contact = binding.keys.store.unseal(row["contact_sealed"], row["place"])
-    hashes = binding.keys.hashes.digests("contact", contact)
-    await storage.end_sessions(connection, attempt_id, hashes)
-    return await storage.of_contact(connection, hashes, contact)
+    code = await sent_codes.known(binding, connection, attempt_id, link.at)
+    if code.draft_id is not None:
+        # Before the code is held: who proves an e-mail has the draft first, too.
+        await drafts.take_proof_back(binding, connection, code.draft_id, attempt_id)
+    await login_storage.disown_code(connection, code.id, link.at)
+    hashes = binding.keys.hashes.digests("contact", code.contact) if code.contact else []
+    await storage.end_sessions(connection, attempt_id, code.id, hashes)
+    return await storage.of_contact(connection, hashes, code.contact) if code.contact else []
 
 
 async def _count(binding: Binding, client_address: str) -> None:

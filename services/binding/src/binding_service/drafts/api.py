@@ -12,7 +12,7 @@ from binding_service import id_numbers, labels
 from binding_service.api_parts import ONCE, TAGGED, Body, IdempotencyKey, Parts, SignedIn, refuses
 from binding_service.api_route import Route
 from binding_service.context import Binding
-from binding_service.doors import client_address, request_id_of
+from binding_service.doors import client_address, request_id_of, wish_of
 from binding_service.drafts import domain, limits
 from binding_service.drafts import use_cases as drafts
 from binding_service.drafts.draft import Draft
@@ -196,7 +196,11 @@ async def schools(
     response.headers["cache-control"] = REVALIDATED
     known = [School(**row) for row in await drafts.schools(binding)]
     found = [each for each in known if level in {None, each.level} and domain.school_matches(each.name, q)]
-    return list(page_of(request, response, found, lambda school: school.id, limit, cursor))
+    return list(page_of(request, response, found, _place, limit, cursor))
+
+
+def _place(school: School) -> tuple[str, ...]:
+    return school.level, school.name, school.id
 
 
 @router.post(
@@ -250,7 +254,7 @@ async def describe_new_student(request: Request, binding: Parts, session: Signed
 )
 async def add_student(request: Request, binding: Parts, session: SignedIn, body: StudentBody) -> DraftState:
     form = StudentForm(body.relation, body.relation_text, body.level, body.national_id, body.school_id)
-    await drafts.add_student(binding, session, form, client_address(request))
+    await drafts.add_student(binding, session, form, client_address(request), wish_of(request))
     return await _draft_state(request, binding, session)
 
 
@@ -309,8 +313,7 @@ async def fill_parent(request: Request, binding: Parts, session: SignedIn, body:
     openapi_extra=refuses(StepMissingError, InvalidFieldsError, TooSoonError, LimitedError),
 )
 async def send_email_code(request: Request, binding: Parts, session: SignedIn) -> DraftState:
-    request_id = request_id_of("email", None)
-    await drafts.send_email_code(binding, session, client_address(request), current_language(), request_id)
+    await drafts.send_email_code(binding, session, client_address(request), current_language(), wish_of(request))
     return await _draft_state(request, binding, session)
 
 

@@ -76,6 +76,7 @@ class Draft(BaseModel):
     """All of it. Its id makes sending idempotent: one draft becomes one application.
 
     ``typed`` keeps what stands on a page that was left before it was complete: the fields by the page's name.
+    ``added_by`` are the requests that added the children, by the child.
     """
 
     id: UUID = Field(default_factory=uuid4)
@@ -85,6 +86,7 @@ class Draft(BaseModel):
     parent: Parent | None = None
     email_proof: EmailProof | None = None
     typed: dict[str, dict[str, str]] = {}
+    added_by: dict[str, UUID] = {}
 
     def missing(self, statement_version: str, session_contact: str) -> str | None:
         """The first step that is not complete: students, consent, parent or email_proof."""

@@ -20,9 +20,9 @@ async def now(connection: Connection) -> datetime:
 
 
 async def schools(connection: Connection) -> list[asyncpg.Record]:
-    """Every school that has students now: id, name, level, in the order of a list to choose from."""
+    """Every school that has students now: id, name, level, in the order of a list to choose from: see paging."""
     rows: list[asyncpg.Record] = await connection.fetch(
-        "SELECT id, name, level FROM schools WHERE active ORDER BY level, name"
+        'SELECT id, name, level FROM schools WHERE active ORDER BY level COLLATE "C", name COLLATE "C", id COLLATE "C"'
     )
     return rows
 
@@ -67,6 +67,12 @@ async def lock_draft(connection: Connection, contact_hash: str) -> asyncpg.Recor
 async def draft(connection: Connection, contact_hash: str) -> asyncpg.Record | None:
     """The contact's draft: id and sealed content."""
     return await connection.fetchrow("SELECT id, sealed FROM drafts WHERE contact_hash = $1", contact_hash)
+
+
+async def contact_of_draft(connection: Connection, draft_id: UUID) -> str | None:
+    """The keyed hash of whose draft it is; None for one that is gone."""
+    contact_hash: str | None = await connection.fetchval("SELECT contact_hash FROM drafts WHERE id = $1", draft_id)
+    return contact_hash
 
 
 async def save_draft(connection: Connection, draft_id: UUID, contact_hash: str, sealed: str) -> None:

@@ -21,7 +21,7 @@ from binding_service.errors import (
     StepMissingError,
     StudentKnownError,
 )
-from binding_service.logins import acquaintance
+from binding_service.logins import acquaintance, sent_codes
 from binding_service.logins import use_cases as logins
 from binding_service.logins.domain import digits_of
 from binding_service.statements import statement
@@ -185,11 +185,13 @@ async def take_up_again(binding: Binding, session: Session, binding_id: UUID, cl
 
 
 @use_case
-async def add_student(binding: Binding, session: Session, form: StudentForm, client_address: str) -> None:
+async def add_student(
+    binding: Binding, session: Session, form: StudentForm, client_address: str, request_id: UUID | None = None
+) -> None:
     """Add a child to the draft, if ID, level and school together match the roster.
 
-    Raises InvalidFieldsError, LimitedError, NoMatchError (the same for an unknown ID and a wrong school) and
-    StudentKnownError.
+    The same ``request_id`` again is done already, though it counts as another look-up. Raises InvalidFieldsError,
+    LimitedError, NoMatchError (the same for an unknown ID and a wrong school) and StudentKnownError.
     """
     national_id = _check_student_form(form)
     await limits.count_match(binding, session, national_id, client_address)
@@ -200,6 +202,8 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
         if found is None:
             raise NoMatchError(field="national_id")
         if any(student.student_id == found["id"] for student in draft.students):
+            if request_id is not None and draft.added_by.get(found["id"]) == request_id:
+                return
             raise InvalidFieldsError({"national_id": "already_in_draft"})
         # Two parents may share a phone, so only an e-mail says who asks; the others are told when they send.
         if session.channel == "email" and await storage.student_known_to_contact(
@@ -209,6 +213,8 @@ async def add_student(binding: Binding, session: Session, form: StudentForm, cli
         _refuse_too_many(binding, draft.students, "national_id")
         named = _named(found["id"], form.school_id, form.relation, form.relation_text)
         draft.students = [*draft.students, named]
+        if request_id is not None:
+            draft.added_by[found["id"]] = request_id
         draft.adding = None
         await _fill_in_known_parent(binding, connection, session, draft)
 
@@ -261,6 +267,19 @@ async def name_parent(binding: Binding, session: Session, typed_id: str, client_
         draft.parent = Parent(national_id=national_id, account_id=account["id"] if account else None)
         if account is None and former is not None and former.account_id is None and not former.known:
             draft.parent = former.model_copy(update={"national_id": national_id})
+
+
+async def take_proof_back(binding: Binding, connection: Connection, draft_id: UUID, attempt_id: UUID) -> None:
+    """What a code of that attempt has proven in the draft counts no more; the draft is held by the transaction."""
+    contact_hash = await storage.contact_of_draft(connection, draft_id)
+    row = await storage.lock_draft(connection, contact_hash) if contact_hash else None
+    if contact_hash is None or row is None or row["id"] != draft_id:
+        return
+    place = f"drafts:{draft_id}"
+    draft = binding.keys.store.unseal_model(Draft, row["sealed"], place)
+    if draft.email_proof is not None and draft.email_proof.proven and draft.email_proof.attempt_id == attempt_id:
+        draft.email_proof = None
+        await storage.save_draft(connection, draft_id, contact_hash, binding.keys.store.seal_model(draft, place))
 
 
 async def parent_of(binding: Binding, draft: Draft) -> Parent | None:
@@ -317,10 +336,18 @@ async def send_email_code(
             raise StepMissingError(step="parent")
         if draft.email_proof is None or draft.email_proof.email != draft.parent.email:
             draft.email_proof = EmailProof(email=draft.parent.email)
-        proof = draft.email_proof
+        proof, draft_id = draft.email_proof, draft.id
     acquainted = await acquaintance.is_known_to(binding, proof.email, session.contact)
     answer = await logins.issue_code(
-        binding, proof.attempt_id, "email", proof.email, client_address, language, request_id, acquainted=acquainted
+        binding,
+        proof.attempt_id,
+        "email",
+        proof.email,
+        client_address,
+        language,
+        request_id,
+        acquainted=acquainted,
+        draft_id=draft_id,
     )
     async with _editing(binding, session) as (_, draft):
         if draft.email_proof and draft.email_proof.attempt_id == proof.attempt_id:
@@ -345,6 +372,9 @@ async def prove_email(binding: Binding, session: Session, typed_code: str, reque
     answer = await logins.redeem_code(binding, proof.attempt_id, proof.email, code, request_id)
     async with _editing(binding, session) as (connection, draft):
         known = draft.email_proof
+        ends = answer.expires_at or proof.expires_at
+        if answer.redeemed and ends is not None:
+            await sent_codes.hold(binding, connection, proof.attempt_id, proof.email, ends, request_id, draft.id)
         # Meanwhile the e-mail may have been changed, or proven by another tab: then this answer is about nothing.
         if known is not None and known.attempt_id == proof.attempt_id and not known.proven:
             draft.email_proof = known.model_copy(update={"proven": answer.redeemed, "tries_left": answer.tries_left})

@@ -13,7 +13,15 @@ from binding_service.accounts import use_cases as accounts
 from binding_service.api_parts import ONCE, AnySession, Body, IdempotencyKey, Parts, SessionState, refuses
 from binding_service.api_route import Route
 from binding_service.applications import use_cases as applications
-from binding_service.doors import SESSION_COOKIE, browser_of, delete_cookie, request_id_of, set_cookie, token_of
+from binding_service.doors import (
+    SESSION_COOKIE,
+    browser_of,
+    delete_cookie,
+    request_id_of,
+    set_cookie,
+    token_of,
+    wish_of,
+)
 from binding_service.errors import (
     CodeDeadError,
     CodeRejectedError,
@@ -87,7 +95,7 @@ async def ask_code(request: Request, binding: Parts, body: CodeRequest) -> CodeS
         body.contact,
         browser,
         body.language or current_language(),
-        request_id_of("codes", None),
+        wish_of(request),
     )
     return _code_state(token, attempt)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.not_mine import LIFE
 from shared.purging import expired
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ EXPIRED = (
     expired("login_attempts", "expires_at < present() - interval '1 day'"),
     # Kept for a day: what was typed on a page when the session ended finds its draft by it.
     expired("sessions", "expires_at < present() - interval '1 day'"),
+    expired("sent_codes", "expires_at < present() - $1::interval", LIFE),
 )
 
 
@@ -46,13 +48,14 @@ async def save_attempt(
     expires_at: datetime,
     resend_at: datetime,
 ) -> None:
-    """A new attempt, or the newest code of a known one."""
+    """A new attempt, or the newest code of a known one. A token that nobody got is replaced."""
     await connection.execute(
         """
         INSERT INTO login_attempts (id, token_hash, channel, contact_sealed, tries_left, expires_at, resend_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (id) DO UPDATE SET channel = excluded.channel, contact_sealed = excluded.contact_sealed,
-            tries_left = excluded.tries_left, expires_at = excluded.expires_at, resend_at = excluded.resend_at
+        ON CONFLICT (id) DO UPDATE SET token_hash = excluded.token_hash, channel = excluded.channel,
+            contact_sealed = excluded.contact_sealed, tries_left = excluded.tries_left,
+            expires_at = excluded.expires_at, resend_at = excluded.resend_at
         """,
         attempt_id,
         token_hash,
@@ -72,6 +75,63 @@ async def note_tries_left(connection: Connection, attempt_id: UUID, tries_left: 
 async def end_attempt(connection: Connection, attempt_id: UUID) -> None:
     """Forget the attempt: its token is worth nothing from now on."""
     await connection.execute("DELETE FROM login_attempts WHERE id = $1", attempt_id)
+
+
+# --- codes that went out ---
+
+
+async def note_code(
+    connection: Connection,
+    code_id: UUID,
+    contact_sealed: str,
+    draft_id: UUID | None,
+    expires_at: datetime,
+    redeemed_by: UUID | None = None,
+) -> bool:
+    """Note where a code went, and who redeems it, and hold it until the transaction ends; whether it was disowned."""
+    disowned: bool = await connection.fetchval(
+        """
+        INSERT INTO sent_codes AS known (id, contact_sealed, draft_id, expires_at, redeemed_by)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (id) DO UPDATE SET contact_sealed = excluded.contact_sealed, draft_id = excluded.draft_id,
+            redeemed_by = coalesce(excluded.redeemed_by, known.redeemed_by)
+        RETURNING disowned
+        """,
+        code_id,
+        contact_sealed,
+        draft_id,
+        expires_at,
+        redeemed_by,
+    )
+    return disowned
+
+
+async def code(connection: Connection, code_id: UUID) -> asyncpg.Record | None:
+    """Where a code went, sealed, and the draft whose e-mail it is to prove."""
+    return await connection.fetchrow("SELECT contact_sealed, draft_id FROM sent_codes WHERE id = $1", code_id)
+
+
+async def has_redeemed(connection: Connection, request_id: UUID) -> bool:
+    """Whether a code was redeemed by this request."""
+    redeemed: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM sent_codes WHERE redeemed_by = $1)", request_id
+    )
+    return redeemed
+
+
+async def disown_code(connection: Connection, code_id: UUID, expires_at: datetime) -> None:
+    """The code is worth nothing from now on, whether or not it was noted before; held until the transaction ends."""
+    await connection.execute(
+        """
+        INSERT INTO sent_codes (id, expires_at, disowned) VALUES ($1, $2, true)
+        ON CONFLICT (id) DO UPDATE SET disowned = true
+        """,
+        code_id,
+        expires_at,
+    )
+
+
+# --- sessions ---
 
 
 async def follow_contact(connection: Connection, former: list[str], present: str) -> None:
@@ -115,15 +175,16 @@ async def open_session(
     system: str,
     *,
     attempt_id: UUID | None = None,
+    code_id: UUID | None = None,
     account_id: UUID | None = None,
 ) -> None:
     """A new session: it ends after ``life``, and before that when it was not used for ``idle``."""
     await connection.execute(
         """
         INSERT INTO sessions (id, token_hash, channel, contact_hash, contact_sealed, ends_at, expires_at, browser,
-                              system, attempt_id, account_id)
+                              system, attempt_id, code_id, account_id)
         VALUES ($1, $2, $3, $4, $5, present() + $6::interval, present() + least($6::interval, $7::interval), $8, $9,
-                $10, $11)
+                $10, $11, $12)
         """,
         session_id,
         token_hash,
@@ -135,6 +196,7 @@ async def open_session(
         browser,
         system,
         attempt_id,
+        code_id,
         account_id,
     )
 

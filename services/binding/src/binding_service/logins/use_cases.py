@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import structlog
 
@@ -19,7 +19,7 @@ from binding_service.errors import (
     ServiceAwayError,
     TooSoonError,
 )
-from binding_service.logins import acquaintance, storage
+from binding_service.logins import acquaintance, sent_codes, storage
 from binding_service.logins.agents import browser_of, system_of
 from binding_service.logins.domain import Attempt, Browser, Session, digits_of, new_token, token_hash
 from shared.contacts import ContactError, parse_email, parse_mobile
@@ -76,11 +76,12 @@ async def ask_code(
 ) -> tuple[str, Attempt]:
     """Have a code sent, in the login attempt of ``token`` or in a new one; the attempt's token and its state.
 
+    The same ``request_id`` again is the same code in the same attempt, whatever became of the first answer.
     Raises InvalidFieldsError, TooSoonError, LimitedError, ServiceAwayError.
     """
     contact = parse_contact(channel, typed_contact)
     known = await _attempt(binding, token) if token else None
-    attempt_id = known.id if known else uuid4()
+    attempt_id = known.id if known else uuid5(request_id, "attempt")
     token = token if known and token else new_token()
     acquainted = await acquaintance.is_known(binding, contact, browser)
     answer = await issue_code(
@@ -110,9 +111,11 @@ async def issue_code(
     *,
     deliver: bool = True,
     acquainted: bool = False,
+    draft_id: UUID | None = None,
 ) -> IssueCodeAnswer:
     """Ask otp for a code; not ``deliver``: one that nobody gets; ``acquainted``: for who is known to own the contact.
 
+    ``draft_id`` is the draft whose e-mail it is to prove. The same ``request_id`` asks for the same code again.
     Raises TooSoonError, LimitedError, InvalidFieldsError, ServiceAwayError.
     """
     sealed = binding.keys.to_otp.seal_model(
@@ -137,6 +140,8 @@ async def issue_code(
         raise LimitedError(retry_after=answer.retry_after)
     if answer.outcome == "refused":
         raise InvalidFieldsError({"email" if channel == "email" else "phone": "contact_refused"})
+    async with binding.database.transaction() as connection:
+        await sent_codes.note(binding, connection, attempt_id, contact, times(answer)[0], draft_id)
     return answer
 
 
@@ -155,7 +160,7 @@ async def redeem(
     """Prove the attempt's contact by its code: a new session's token, and the session; the browser's former one ends.
 
     The same ``request_id`` and code may be sent again when an answer was lost. Raises NoAttemptError,
-    InvalidFieldsError, CodeRejectedError, ServiceAwayError.
+    InvalidFieldsError, CodeRejectedError, CodeDeadError, ServiceAwayError.
     """
     tried = await attempt(binding, token)
     code = digits_of(typed_code)
@@ -167,8 +172,10 @@ async def redeem(
             await storage.note_tries_left(connection, tried.id, answer.tries_left)
         raise rejection(answer.tries_left)
     async with binding.database.transaction() as connection:
+        ends = answer.expires_at or tried.expires_at
+        code_id = await sent_codes.hold(binding, connection, tried.id, tried.contact, ends, request_id)
         session_token = await open_session(
-            binding, connection, tried.channel, tried.contact, browser, attempt_id=tried.id
+            binding, connection, tried.channel, tried.contact, browser, attempt_id=tried.id, code_id=code_id
         )
     log.info("signed in by code", channel=tried.channel)
     return session_token, await session_of(binding, session_token)
@@ -199,6 +206,7 @@ async def open_session(
     browser: Browser,
     *,
     attempt_id: UUID | None = None,
+    code_id: UUID | None = None,
     account_id: UUID | None = None,
 ) -> str:
     """A new session for a proven contact or a signed-in account; its token. The one that the browser had ends."""
@@ -220,6 +228,7 @@ async def open_session(
         browser_of(browser.agent),
         system_of(browser.agent),
         attempt_id=attempt_id,
+        code_id=code_id,
         account_id=account_id,
     )
     return session_token
