@@ -19,6 +19,7 @@ import uvicorn
 import uvloop
 
 from shared import migrations, tracing
+from shared.garbage import keep_searches_short
 from shared.health import STOPPING
 from shared.interrupts import run_until_interrupted
 from shared.logs import configure_logs
@@ -201,6 +202,7 @@ def _allow_files() -> None:
 def _serve(settings: ServiceSettings, app: ASGIApp) -> None:
     """Serve until SIGTERM. Raises SettingsError when the address is not to be had."""
     _allow_files()
+    keep_searches_short()
     try:
         listener = socket.create_server((settings.host, settings.port), backlog=2048)
     except OSError as fault:

@@ -25,7 +25,8 @@ def delivery_of(observed: Observed, kind: str) -> Seen:
     """The span of a message's sending."""
 
     def found() -> list[Seen]:
-        return [each for each in observed.collector.named("deliver") if each.attributes.get("kinbind.kind") == kind]
+        sent = observed.collector.named("sending.deliver")
+        return [each for each in sent if each.attributes.get("kinbind.kind") == kind]
 
     return await_spans(found)[0]
 
@@ -50,7 +51,7 @@ def test_one_trace_leads_from_the_parents_click_to_the_mail(observed: Observed) 
         "applications.submit",
         "kinbind.events.kinbind.binding.application-submitted.v1 create",
         "kinbind.events.kinbind.binding.application-submitted.v1 process",
-        "deliver",
+        "sending.deliver",
     ]
 
 

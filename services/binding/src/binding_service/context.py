@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from binding_service.turns import Turns
 
 if TYPE_CHECKING:
     from binding_service.paper.form import PaperForm
@@ -48,3 +50,6 @@ class Binding:
     requester: Requester
     passwords: Passwords
     paper: PaperForm
+    #: Of those who ask for a code, and of those who bring one.
+    asking: Turns = field(default_factory=Turns)
+    redeeming: Turns = field(default_factory=Turns)

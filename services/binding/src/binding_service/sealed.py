@@ -37,7 +37,8 @@ def make_columns(keys: Keys) -> list[Column]:
         _sealed(keys, "bindings", "reason"),
         *(_sealed(keys, "objections", column) for column in ("reason", "note")),
         _sealed(keys, "idempotent_requests", "answer"),
-        *(_sealed(keys, table, "contact") for table in ("login_attempts", "contact_changes", "sent_codes")),
+        *(_sealed(keys, table, "contact") for table in ("login_attempts", "contact_changes")),
+        _sealed(keys, "sent_codes", "contact", hashed=Hashed(HASH, keys.hashes, "contact_hash", _contact)),
         Sealed(STORE, keys.store, "drafts", "sealed", lambda id_: f"drafts:{id_}"),
         *_roster(keys),
     ]

@@ -6,6 +6,7 @@ The format is https://html.spec.whatwg.org/multipage/server-sent-events.html.
 from __future__ import annotations
 
 import json
+import random
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.datastructures import Headers
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.web.watching import Watch, Watching
 
-#: A proxy or a telephone network drops what says nothing for longer; most wait for a minute.
+#: The longest silence. A proxy or a telephone network drops what says nothing for longer; most wait for a minute.
 HEARTBEAT_SECONDS = 20
 RECONNECT_MILLISECONDS = 5000
 #: nginx and those who follow it pass on what they would otherwise gather first.
@@ -57,7 +58,9 @@ class StateStream(Response):
 async def _told(watch: Watch[Any]) -> AsyncIterator[str]:
     yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
     while True:
-        is_news = await happens(watch.news, within=HEARTBEAT_SECONDS)
+        # Not all at the same time, though all were told of something at the same time.
+        silence = random.uniform(HEARTBEAT_SECONDS / 2, HEARTBEAT_SECONDS)  # noqa: S311 - nothing secret
+        is_news = await happens(watch.news, within=silence)
         watch.news.clear()
         if watch.is_over:
             return

@@ -13,6 +13,7 @@ from binding_service.applications import storage as application_storage
 from binding_service.errors import NotSignedInError
 from binding_service.family import storage
 from binding_service.family.telling import close_about, close_withdrawn
+from binding_service.logins import storage as login_storage
 from shared import outbox
 from shared.events import AccountDeletionAsked, AccountHolder, PersonForgotten
 from shared.observing import use_case
@@ -116,7 +117,9 @@ async def _forget(keys: Keys, connection: Connection, account: asyncpg.Record) -
         language=account["language"],
     )
     await storage.erase_applications(connection, applications)
-    await storage.delete_account(connection, account["id"], keys.hashes.digests("contact", account["login"]))
+    by_login, by_phone = (keys.hashes.digests("contact", account[contact]) for contact in ("login", "phone"))
+    await login_storage.forget_codes(connection, [*by_login, *by_phone])
+    await storage.delete_account(connection, account["id"], by_login)
     await outbox.record(connection, event.sealed(keys.to_notify, for_notify=_holder(account)))
     log.info("account deleted", account=str(account["id"]), bindings=len(binding_ids))
 

@@ -341,7 +341,7 @@ async def deletions_due(connection: Connection, most: int) -> list[asyncpg.Recor
     """Accounts that are to be deleted now, held until the transaction ends."""
     rows: list[asyncpg.Record] = await connection.fetch(
         """
-        SELECT accounts.id, person_hash, login, name, language
+        SELECT accounts.id, person_hash, login, phone, name, language
         FROM account_deletions JOIN accounts ON accounts.id = account_id
         WHERE due_at <= present() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
         """,

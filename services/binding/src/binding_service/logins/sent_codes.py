@@ -44,7 +44,7 @@ async def note(
 ) -> None:
     """Note where a code went."""
     id_ = code_id(attempt_id, expires_at)
-    await storage.note_code(connection, id_, _sealed(binding, id_, contact), draft_id, expires_at)
+    await storage.note_code(connection, id_, *_kept(binding, id_, contact), draft_id, expires_at)
 
 
 async def hold(
@@ -61,8 +61,7 @@ async def hold(
     Noted once more: nobody may have come to that when it was sent. Raises CodeDeadError for one that was disowned.
     """
     id_ = code_id(attempt_id, expires_at)
-    sealed = _sealed(binding, id_, contact)
-    if await storage.note_code(connection, id_, sealed, draft_id, expires_at, request_id):
+    if await storage.note_code(connection, id_, *_kept(binding, id_, contact), draft_id, expires_at, request_id):
         raise CodeDeadError(field="code")
     return id_
 
@@ -76,8 +75,9 @@ async def known(binding: Binding, connection: Connection, attempt_id: UUID, expi
     return SentCode(id_, binding.keys.store.unseal(row["contact_sealed"], _place(id_)), row["draft_id"])
 
 
-def _sealed(binding: Binding, id_: UUID, contact: str) -> str:
-    return binding.keys.store.seal(contact, _place(id_))
+def _kept(binding: Binding, id_: UUID, contact: str) -> tuple[str, str]:
+    """The contact, sealed, and its keyed hash."""
+    return binding.keys.store.seal(contact, _place(id_)), binding.keys.hashes.digest("contact", contact)
 
 
 def _place(id_: UUID) -> str:

@@ -84,6 +84,7 @@ async def note_code(
     connection: Connection,
     code_id: UUID,
     contact_sealed: str,
+    contact_hash: str,
     draft_id: UUID | None,
     expires_at: datetime,
     redeemed_by: UUID | None = None,
@@ -91,14 +92,16 @@ async def note_code(
     """Note where a code went, and who redeems it, and hold it until the transaction ends; whether it was disowned."""
     disowned: bool = await connection.fetchval(
         """
-        INSERT INTO sent_codes AS known (id, contact_sealed, draft_id, expires_at, redeemed_by)
-        VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (id) DO UPDATE SET contact_sealed = excluded.contact_sealed, draft_id = excluded.draft_id,
+        INSERT INTO sent_codes AS known (id, contact_sealed, contact_hash, draft_id, expires_at, redeemed_by)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (id) DO UPDATE SET contact_sealed = excluded.contact_sealed, contact_hash = excluded.contact_hash,
+            draft_id = excluded.draft_id,
             redeemed_by = coalesce(excluded.redeemed_by, known.redeemed_by)
         RETURNING disowned
         """,
         code_id,
         contact_sealed,
+        contact_hash,
         draft_id,
         expires_at,
         redeemed_by,
@@ -129,6 +132,11 @@ async def disown_code(connection: Connection, code_id: UUID, expires_at: datetim
         code_id,
         expires_at,
     )
+
+
+async def forget_codes(connection: Connection, contact_hashes: list[str]) -> None:
+    """Forget what went to these contacts."""
+    await connection.execute("DELETE FROM sent_codes WHERE contact_hash = ANY($1)", contact_hashes)
 
 
 # --- sessions ---

@@ -80,24 +80,25 @@ async def ask_code(
     Raises InvalidFieldsError, TooSoonError, LimitedError, ServiceAwayError.
     """
     contact = parse_contact(channel, typed_contact)
-    known = await _attempt(binding, token) if token else None
-    attempt_id = known.id if known else uuid5(request_id, "attempt")
-    token = token if known and token else new_token()
-    acquainted = await acquaintance.is_known(binding, contact, browser)
-    answer = await issue_code(
-        binding, attempt_id, channel, contact, browser.address, language, request_id, acquainted=acquainted
-    )
-    async with binding.database.transaction() as connection:
-        await storage.save_attempt(
-            connection,
-            attempt_id,
-            token_hash(token),
-            channel,
-            binding.keys.store.seal(contact, f"login_attempts:{attempt_id}:contact"),
-            answer.tries_left,
-            *times(answer),
+    async with binding.asking.one():
+        known = await _attempt(binding, token) if token else None
+        attempt_id = known.id if known else uuid5(request_id, "attempt")
+        token = token if known and token else new_token()
+        acquainted = await acquaintance.is_known(binding, contact, browser)
+        answer = await issue_code(
+            binding, attempt_id, channel, contact, browser.address, language, request_id, acquainted=acquainted
         )
-    return token, await attempt(binding, token)
+        async with binding.database.transaction() as connection:
+            await storage.save_attempt(
+                connection,
+                attempt_id,
+                token_hash(token),
+                channel,
+                binding.keys.store.seal(contact, f"login_attempts:{attempt_id}:contact"),
+                answer.tries_left,
+                *times(answer),
+            )
+        return token, await attempt(binding, token)
 
 
 async def issue_code(
@@ -162,6 +163,15 @@ async def redeem(
     The same ``request_id`` and code may be sent again when an answer was lost. Raises NoAttemptError,
     InvalidFieldsError, CodeRejectedError, CodeDeadError, ServiceAwayError.
     """
+    async with binding.redeeming.one():
+        tried, answer = await _try_code(binding, token, typed_code, request_id)
+        return await _enter(binding, tried, answer, request_id, browser)
+
+
+async def _try_code(
+    binding: Binding, token: str | None, typed_code: str, request_id: UUID
+) -> tuple[Attempt, RedeemCodeAnswer]:
+    """What otp says of the code. Raises NoAttemptError, InvalidFieldsError, CodeRejectedError, ServiceAwayError."""
     tried = await attempt(binding, token)
     code = digits_of(typed_code)
     if code is None:
@@ -171,6 +181,13 @@ async def redeem(
         async with binding.database.transaction() as connection:
             await storage.note_tries_left(connection, tried.id, answer.tries_left)
         raise rejection(answer.tries_left)
+    return tried, answer
+
+
+async def _enter(
+    binding: Binding, tried: Attempt, answer: RedeemCodeAnswer, request_id: UUID, browser: Browser
+) -> tuple[str, Session]:
+    """A session for the contact that was proven. Raises CodeDeadError."""
     async with binding.database.transaction() as connection:
         ends = answer.expires_at or tried.expires_at
         code_id = await sent_codes.hold(binding, connection, tried.id, tried.contact, ends, request_id)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from binding_service import turns
+from binding_service.errors import ServiceAwayError
+from binding_service.turns import Turns
+
+
+async def test_a_few_have_a_turn_and_the_next_follows_when_one_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "AT_ONCE", 2)
+    made, inside, may_end = Turns(), [], [asyncio.Event() for _ in range(3)]
+
+    async def take(number: int) -> None:
+        async with made.one():
+            inside.append(number)
+            await may_end[number].wait()
+
+    tasks = [asyncio.create_task(take(number)) for number in range(3)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert inside == [0, 1]
+    may_end[1].set()
+    await tasks[1]
+    for event in may_end:
+        event.set()
+    await asyncio.gather(*tasks)
+    assert inside == [0, 1, 2]
+
+
+async def test_who_would_wait_too_long_is_sent_away_and_takes_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "AT_ONCE", 1)
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 0)
+    made = Turns()
+    async with made.one():
+        with pytest.raises(ServiceAwayError) as sent_away:
+            async with made.one():
+                raise AssertionError
+    assert sent_away.value.retry_after == turns.RETRY_SECONDS
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 5)
+    async with made.one():
+        pass
+
+
+async def test_a_turn_that_ends_badly_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "AT_ONCE", 1)
+    made = Turns()
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            async with made.one():
+                raise RuntimeError
