@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -371,7 +372,8 @@ class OneByOne(Scripted):
 
 async def test_a_try_begins_when_it_is_its_messages_turn(world: World, monkeypatch: pytest.MonkeyPatch):
     """While others are sent, nobody is asked; and the time is none that the provider took."""
-    monkeypatch.setattr(circuits, "SLOW_SECONDS", 0.5)
+    clock = Time()
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=clock))
     provider, second = OneByOne("first"), Scripted("second")
     use(world, provider, second)
     await provider.room.acquire()
@@ -384,7 +386,7 @@ async def test_a_try_begins_when_it_is_its_messages_turn(world: World, monkeypat
         return len(provider.room._waiters or ()) == OPENS_AFTER
 
     await eventually(all_wait)
-    await asyncio.sleep(0.6)
+    clock.now += circuits.SLOW_SECONDS + 1
     assert await world.tries() == []
     provider.room.release()
     await asyncio.gather(*deliveries)

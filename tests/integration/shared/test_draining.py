@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 
-from local_stack.processes import Child, free_port
+from support.programs import otp_process
 from support.serving import eventually, wait_until_ready
 
 if TYPE_CHECKING:
-    from support.databases import Databases
+    from pathlib import Path
 
-PROGRAM = Path(sys.executable).parent / "otp-service"
+    from support.databases import Databases
 
 
 async def test_a_service_that_stops_is_first_not_ready_and_still_serves(
     databases: Databases, broker_url: str, tmp_path: Path
 ):
-    port = free_port()
-    environment = os.environ | {
-        "OTP_DATABASE_URL": databases.otp,
-        "OTP_RABBITMQ_URL": broker_url,
-        "OTP_PORT": str(port),
-        "OTP_DRAIN_SECONDS": "3",
-    }
-    url = f"http://127.0.0.1:{port}"
-    child = Child("otp", [str(PROGRAM), "serve"], tmp_path / "log", environment=environment)
-    try:
+    with otp_process(databases, broker_url, tmp_path, drain_seconds="3") as (child, port):
+        url = f"http://127.0.0.1:{port}"
         await eventually(lambda: _listens(url), within=60)
         await wait_until_ready(url)
         os.kill(child.pid, signal.SIGTERM)
@@ -46,8 +36,6 @@ async def test_a_service_that_stops_is_first_not_ready_and_still_serves(
             return not await _listens(url)
 
         await eventually(refuses)
-    finally:
-        child.stop(60)
 
 
 async def _get(url: str) -> httpx.Response:

@@ -7,27 +7,36 @@ import pytest
 from binding_service import turns
 from binding_service.errors import ServiceAwayError
 from binding_service.turns import Turns
+from support.serving import eventually
 
 
 async def test_a_few_have_a_turn_and_the_next_follows_when_one_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "AT_ONCE", 2)
-    made, inside, may_end = Turns(), [], [asyncio.Event() for _ in range(3)]
+    made, may_end = Turns(), [asyncio.Event() for _ in range(3)]
+    inside: list[int] = []
+    present: set[int] = set()
+    most_at_once: list[int] = []
 
     async def take(number: int) -> None:
         async with made.one():
             inside.append(number)
+            present.add(number)
+            most_at_once.append(len(present))
             await may_end[number].wait()
+            present.remove(number)
+
+    async def third_is_inside() -> bool:
+        return 2 in present
 
     tasks = [asyncio.create_task(take(number)) for number in range(3)]
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert inside == [0, 1]
     may_end[1].set()
     await tasks[1]
+    assert inside[:2] == [0, 1]
+    await eventually(third_is_inside)
     for event in may_end:
         event.set()
     await asyncio.gather(*tasks)
-    assert inside == [0, 1, 2]
+    assert most_at_once == [1, 2, 2]
 
 
 async def test_who_would_wait_too_long_is_sent_away_and_takes_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:

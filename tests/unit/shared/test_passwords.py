@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared import passwords
 from shared.passwords import HASHER, Passwords
+from support.serving import eventually
 
 if TYPE_CHECKING:
     import pytest
@@ -60,7 +61,10 @@ async def test_a_line_has_an_end_and_moves_on(monkeypatch: pytest.MonkeyPatch) -
     encoded = HASHER.hash(PASSWORD)
     assert not made.is_line_full
     waiting = [asyncio.create_task(made.verify(encoded, PASSWORD)) for _ in range(2)]
-    await asyncio.sleep(0)
-    assert made.is_line_full
+
+    async def is_full() -> bool:
+        return made.is_line_full
+
+    await eventually(is_full)
     assert await asyncio.gather(*waiting) == [True, True]
     assert not made.is_line_full

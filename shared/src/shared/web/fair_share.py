@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
 from starlette.requests import Request
 
 from shared.rate_limits import client_subject
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 LONGEST_LINE = 1000
 #: What a refused client is told to wait for.
 RETRY_SECONDS = 2
-
-log = structlog.get_logger("http")
 
 
 @dataclass(eq=False, slots=True)
@@ -61,7 +58,6 @@ class FairShare:
         subject = client_subject(scope["client"][0]) if scope["client"] else ""
         client = self._clients.get(subject)
         if client is not None and client.requests >= self._at_once + LONGEST_LINE:
-            log.warning("a client's line is full")
             await self._refuse(Request(scope))(scope, receive, send)
             return
         async with AsyncExitStack() as turn:

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from shared.web import fair_share
 from shared.web.fair_share import FairShare
+from support.serving import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,14 +60,25 @@ class Client:
     """Asks a site with shares; the statuses of what was answered, by path."""
 
     def __init__(self, site: Site, at_once: int) -> None:
+        self.site = site
         self._app = FairShare(site, at_once, lambda _: Response(status_code=429))
         self.statuses: dict[str, int] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
     async def ask(self, path: str, address: str | None = ONE) -> None:
-        """Begin to ask, and let all that can happen happen."""
+        """Ask, until it is answered, is under way or stands in line."""
+        before = self.present
+
+        async def is_known() -> bool:
+            return path in self.statuses or path in self.site.under_way or self.present > before
+
         self.tasks[path] = asyncio.create_task(self._call(path, address))
-        await settled()
+        await eventually(is_known)
+
+    @property
+    def present(self) -> int:
+        """Requests that are under way or wait, of all clients."""
+        return sum(client.requests for client in self._app._clients.values())
 
     async def _call(self, path: str, address: str | None) -> None:
         client = (address, 1) if address else None
@@ -83,10 +95,13 @@ class Client:
         await self._app(scope, receive, send)
 
 
-async def settled() -> None:
-    """Everything that waits for nothing from outside has happened."""
-    for _ in range(20):
-        await asyncio.sleep(0)
+async def comes(site: Site, *under_way: str) -> None:
+    """These are under way at last, and no others."""
+
+    async def they_are() -> bool:
+        return site.under_way == list(under_way)
+
+    await eventually(they_are)
 
 
 @asynccontextmanager
@@ -108,8 +123,7 @@ async def test_a_client_s_requests_take_turns_in_their_order() -> None:
             await client.ask(path)
         assert site.under_way == ["/1", "/2"]
         site.let_answer("/2")
-        await settled()
-        assert site.under_way == ["/1", "/3"]
+        await comes(site, "/1", "/3")
         assert client.statuses == {"/2": 200}
 
 
@@ -138,7 +152,7 @@ async def test_whoever_finds_a_full_line_is_refused_at_once_and_served_when_ther
         await client.ask("/other", OTHER)
         assert (client.statuses, site.under_way) == ({"/too-many": 429}, ["/0", "/other"])
         site.let_answer("/0")
-        await settled()
+        await comes(site, "/other", "/1")
         await client.ask("/again")
         assert "/again" not in client.statuses
 
@@ -164,8 +178,7 @@ async def test_a_turn_is_given_back_however_the_request_ends(path: str) -> None:
         site.let_answer(path)
         with suppress(RuntimeError, asyncio.CancelledError):
             await client.tasks[path]
-        await settled()
-        assert site.under_way == ["/next"]
+        await comes(site, "/next")
 
 
 async def test_health_is_told_whoever_else_asks() -> None:
@@ -180,6 +193,6 @@ async def test_nothing_is_remembered_of_who_has_gone() -> None:
         for number in range(3):
             await client.ask(f"/{number}", f"192.0.2.{number}")
             site.let_answer(f"/{number}")
-        await settled()
+            await client.tasks[f"/{number}"]
         assert len(client.statuses) == 3
         assert client._app._clients == {}

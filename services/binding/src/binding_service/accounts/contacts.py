@@ -204,6 +204,7 @@ async def _send_code(
         deliver=not taken,
     )
     async with binding.database.transaction() as connection:
+        await sent_codes.note(binding, connection, change_id, contact, logins.times(answer)[0])
         await storage.save_contact_change(
             connection,
             change_id,

@@ -339,17 +339,10 @@ async def send_email_code(
         proof, draft_id = draft.email_proof, draft.id
     acquainted = await acquaintance.is_known_to(binding, proof.email, session.contact)
     answer = await logins.issue_code(
-        binding,
-        proof.attempt_id,
-        "email",
-        proof.email,
-        client_address,
-        language,
-        request_id,
-        acquainted=acquainted,
-        draft_id=draft_id,
+        binding, proof.attempt_id, "email", proof.email, client_address, language, request_id, acquainted=acquainted
     )
-    async with _editing(binding, session) as (_, draft):
+    async with _editing(binding, session) as (connection, draft):
+        await sent_codes.note(binding, connection, proof.attempt_id, proof.email, logins.times(answer)[0], draft_id)
         if draft.email_proof and draft.email_proof.attempt_id == proof.attempt_id:
             draft.email_proof = draft.email_proof.model_copy(
                 update={

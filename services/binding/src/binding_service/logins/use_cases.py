@@ -89,6 +89,7 @@ async def ask_code(
             binding, attempt_id, channel, contact, browser.address, language, request_id, acquainted=acquainted
         )
         async with binding.database.transaction() as connection:
+            await sent_codes.note(binding, connection, attempt_id, contact, times(answer)[0])
             await storage.save_attempt(
                 connection,
                 attempt_id,
@@ -112,12 +113,11 @@ async def issue_code(
     *,
     deliver: bool = True,
     acquainted: bool = False,
-    draft_id: UUID | None = None,
 ) -> IssueCodeAnswer:
     """Ask otp for a code; not ``deliver``: one that nobody gets; ``acquainted``: for who is known to own the contact.
 
-    ``draft_id`` is the draft whose e-mail it is to prove. The same ``request_id`` asks for the same code again.
-    Raises TooSoonError, LimitedError, InvalidFieldsError, ServiceAwayError.
+    The same ``request_id`` asks for the same code again. Who asks notes where it went (sent_codes.note), in the
+    transaction in which the answer is kept. Raises TooSoonError, LimitedError, InvalidFieldsError, ServiceAwayError.
     """
     sealed = binding.keys.to_otp.seal_model(
         ContactToVerify(contact=contact, client_address=client_address), request_place(request_id)
@@ -141,8 +141,6 @@ async def issue_code(
         raise LimitedError(retry_after=answer.retry_after)
     if answer.outcome == "refused":
         raise InvalidFieldsError({"email" if channel == "email" else "phone": "contact_refused"})
-    async with binding.database.transaction() as connection:
-        await sent_codes.note(binding, connection, attempt_id, contact, times(answer)[0], draft_id)
     return answer
 
 
