@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def otp_process(
     databases: Databases, broker_url: str, folder: Path, *, in_a_shell_after: str = "true", **settings: str
 ) -> Iterator[tuple[Child, int]]:
-    """otp's process and its port, until the block ends; it may not listen yet. ``settings`` have no prefix."""
+    """The process of otp and its port, until the block ends; it may not listen yet. ``settings`` have no prefix."""
     port = free_port()
     given = {"database_url": databases.otp, "rabbitmq_url": broker_url, "port": str(port)} | settings
     environment = os.environ | {f"OTP_{name}".upper(): value for name, value in given.items()}
