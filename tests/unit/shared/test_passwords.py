@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shared import passwords
-from shared.passwords import HASHER, Passwords
+from shared.passwords import Passwords
 from support.serving import eventually
 
 if TYPE_CHECKING:
@@ -56,15 +56,21 @@ async def test_as_many_are_compared_at_once_as_was_said_and_behind_all_else(monk
 
 
 async def test_a_line_has_an_end_and_moves_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end = threading.Event()
+
+    def slow(_encoded: str, _password: str) -> bool:
+        return may_end.wait(30)
+
     monkeypatch.setattr(passwords, "LONGEST_LINE", 2)
+    monkeypatch.setattr(passwords, "_verify", slow)
     made = Passwords(at_once=1)
-    encoded = HASHER.hash(PASSWORD)
     assert not made.is_line_full
-    waiting = [asyncio.create_task(made.verify(encoded, PASSWORD)) for _ in range(2)]
+    waiting = [asyncio.create_task(made.verify("encoded", PASSWORD)) for _ in range(2)]
 
     async def is_full() -> bool:
         return made.is_line_full
 
     await eventually(is_full)
+    may_end.set()
     assert await asyncio.gather(*waiting) == [True, True]
     assert not made.is_line_full
