@@ -6,15 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 
 from shared.logs import configure_logs
 from support.school import ADMINISTRATOR, PAPER_PARENT_ID, add_guardian, add_staff, hear, paper_entry, unbind
 from support.town import LI, PARENT_ID, SIGNATURE, STROKES, make_parent_form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from support.town import Town
 
 CONTACT = "lin@example.org"
@@ -23,19 +20,14 @@ GUARDIAN, GUARDIAN_EMAIL, GUARDIAN_PHONE = "歐陽靜宜", "ouyang@home.example"
 
 
 @pytest.fixture
-def log_lines() -> Iterator[io.StringIO]:
+def log_lines() -> io.StringIO:
     """What the service would print, as it would print it."""
-    root = logging.getLogger()
-    handlers, level, configuration = list(root.handlers), root.level, structlog.get_config()
     configure_logs("binding", "INFO")
     lines = io.StringIO()
-    stream = root.handlers[0]
+    stream = logging.getLogger().handlers[0]
     assert isinstance(stream, logging.StreamHandler)
     stream.setStream(lines)
-    yield lines
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**configuration)
+    return lines
 
 
 async def whole_application(town: Town) -> list[str]:

@@ -11,6 +11,7 @@ from binding_service.roster.commands import roster_command
 from binding_service.roster.domain import Choices, Progress
 from binding_service.roster.importing import Roster
 from shared.database import Database
+from shared.named_tokens import name_of
 from shared.settings import ServiceSettings
 from support.serving import eventually
 
@@ -127,7 +128,7 @@ async def test_a_token_is_shown_once_with_the_hash_that_the_setting_takes(
     assert await run(roster, "token", "city-school") == 0
     shown, setting = capsys.readouterr().out.splitlines()
     token, entry = shown.rpartition(" ")[2], setting.rpartition(" ")[2]
-    assert tokens.name_of(token, tokens.parse(entry)) == "city-school"
+    assert name_of(token, tokens.parse(entry)) == "city-school"
     assert token not in setting
 
 

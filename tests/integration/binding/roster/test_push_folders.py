@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from binding_service.roster import push_folders, tokens
+from shared.named_tokens import hash_of
 from support.serving import eventually, wait_until_ready
 
 from .test_stopping import PROGRAM
@@ -52,7 +53,7 @@ async def process(databases: Databases, broker_url: str, folder: Path) -> AsyncI
         "BINDING_DATABASE_URL": databases.binding,
         "BINDING_RABBITMQ_URL": broker_url,
         "BINDING_PORT": str(port),
-        "BINDING_ROSTER_TOKENS": f"city:{tokens.hash_of(TOKEN)}",
+        "BINDING_ROSTER_TOKENS": f"city:{hash_of(TOKEN)}",
         "TMPDIR": str(folder),
     }
     serving = await asyncio.create_subprocess_exec(
