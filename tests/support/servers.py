@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import tempfile
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -16,6 +14,7 @@ import docker
 from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
+from local_stack.private import SHORT_LIVED, postgres_programs, private_postgres, private_servers, short_lived_folder
 from local_stack.servers import (
     Postgres,
     RabbitMQ,
@@ -48,8 +47,6 @@ def test_servers() -> Iterator[Servers]:
         with _containers() as servers:
             yield servers
     else:
-        from local_stack.private import private_servers  # noqa: PLC0415 - only where it is needed
-
         with private_servers() as servers:
             yield servers
 
@@ -57,16 +54,10 @@ def test_servers() -> Iterator[Servers]:
 @contextmanager
 def postgres_alone() -> Iterator[Postgres]:
     """A PostgreSQL that nobody else uses, for what concerns a whole server, as the names of roles do."""
-    from local_stack.private import postgres_programs, private_postgres  # noqa: PLC0415 - only where it is needed
-
     password = secrets.token_urlsafe(16)
     if os.environ.get("KINBIND_TEST_SERVERS") != "containers" and postgres_programs() is not None:
-        with tempfile.TemporaryDirectory(prefix="kinbind-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
-            # The server's user must be able to pass through.
-            folder.chmod(0o711)
-            with private_postgres(folder, password, "-c", "fsync=off") as postgres:
-                yield postgres
+        with short_lived_folder() as folder, private_postgres(folder, password, *SHORT_LIVED) as postgres:
+            yield postgres
     else:
         with _postgres_container(password) as container:
             postgres = _postgres_of(container, password)
@@ -115,8 +106,8 @@ def _postgres_container(password: str) -> DockerContainer:
         DockerContainer(postgres_image())
         .with_env("POSTGRES_PASSWORD", password)
         .with_exposed_ports(5432)
-        # Nothing in it outlives the run, so nothing needs to reach a disk.
-        .with_command("postgres -c fsync=off -c max_connections=300")
+        .with_tmpfs_mount("/var/lib/postgresql/data")
+        .with_command(["postgres", *SHORT_LIVED])
     )
 
 

@@ -35,6 +35,10 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 #: For a data folder whose parents the server's user may not enter.
 ELSEWHERE = Path("/var/lib")
+#: A folder in memory, and the room that a run may take. A test's database is 300 small files: copied 15× as fast there.
+IN_MEMORY, MEMORY_NEEDED = Path("/dev/shm"), 2 << 30  # noqa: S108 - a folder of our own is made in it
+#: For a PostgreSQL that outlives nothing: nothing needs to reach a disk, and what is kept for a crash stays small.
+SHORT_LIVED = ("-c", "fsync=off", "-c", "max_wal_size=128MB", "-c", "max_connections=300")
 
 
 def postgres_programs() -> Path | None:
@@ -51,17 +55,26 @@ def rabbitmq_program() -> Path | None:
 @contextmanager
 def private_servers() -> Iterator[Servers]:
     """Both servers for the time of the block, in a folder that is deleted after it."""
-    with tempfile.TemporaryDirectory(prefix="kinbind-", ignore_cleanup_errors=True) as name:
+    password = secrets.token_urlsafe(16)
+    with (
+        short_lived_folder() as folder,
+        private_postgres(folder, password, *SHORT_LIVED) as postgres,
+        private_rabbitmq(folder, password) as rabbitmq,
+    ):
+        yield Servers(postgres, rabbitmq)
+
+
+@contextmanager
+def short_lived_folder() -> Iterator[Path]:
+    """A folder for servers, deleted after the block; in memory where there is enough of it."""
+    roomy = os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free >= MEMORY_NEEDED
+    with tempfile.TemporaryDirectory(
+        prefix="kinbind-", dir=IN_MEMORY if roomy else None, ignore_cleanup_errors=True
+    ) as name:
         folder = Path(name)
         # The server's user must be able to pass through.
         folder.chmod(0o711)
-        password = secrets.token_urlsafe(16)
-        # Nothing in them outlives the block, so nothing needs to reach a disk.
-        with (
-            private_postgres(folder, password, "-c", "fsync=off", "-c", "max_connections=300") as postgres,
-            private_rabbitmq(folder, password) as rabbitmq,
-        ):
-            yield Servers(postgres, rabbitmq)
+        yield folder
 
 
 @contextmanager
