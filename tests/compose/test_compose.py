@@ -353,6 +353,11 @@ def test_a_client_that_floods_is_answered_by_the_proxy_until_it_stops(started: I
         assert (page.headers["retry-after"], problem.headers["retry-after"]) == ("10", "10")
         assert (page.headers["content-type"], "請稍候再試" in page.text) == ("text/html; charset=utf-8", True)
         assert (problem.headers["content-type"], problem.json()["code"]) == ("application/problem+json", "limited")
+        assert "access-control-allow-origin" not in problem.headers
+        elsewhere = client.get("/api/v1/statement", headers={"origin": "https://parents.example"})
+        assert (elsewhere.status_code, elsewhere.json()["code"]) == (429, "limited")
+        assert elsewhere.headers["access-control-allow-origin"] == "https://parents.example"
+        assert elsewhere.headers["access-control-expose-headers"] == "retry-after"
         receipt = f"/receipts/mitake/{uuid4()}?msgid=0000000001&StatusFlag=4"
         assert client.get(receipt).text.startswith("magicid=")
         assert teachers.get(receipt).status_code == 429

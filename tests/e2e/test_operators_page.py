@@ -56,7 +56,7 @@ MESSAGES = [
     *[("reminder", "sent", 1, None, None, False)] * 60,
 ]
 
-FAULTS = {"temporary", "permanent", "technical", "unknown"}
+FAULTS = {"temporary", "permanent", "declined", "technical", "unknown"}
 
 
 @pytest.fixture

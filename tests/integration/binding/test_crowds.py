@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -35,13 +35,22 @@ async def crowd(town: Town, databases: Databases, requests: int) -> AsyncIterato
             await connection.execute("LOCK TABLE binding.paper_forms")
             asked = [asyncio.create_task(client.get(DOCUMENT)) for _ in range(requests)]
 
-            async def one_waits_there() -> bool:
-                return bool(await town.value("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+            async def all_turns_are_taken() -> bool:
+                return await waiting(town) == town.settings.requests_per_client
 
-            await eventually(one_waits_there)
+            await eventually(all_turns_are_taken)
             yield asked
         await asyncio.gather(*asked)
     await connection.close()
+
+
+async def waiting(town: Town) -> int:
+    """Requests that wait for the lock."""
+    query = """
+        SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE datname = current_database() AND relation = 'binding.paper_forms'::regclass AND NOT granted
+    """
+    return int(await town.value(query))
 
 
 async def test_a_client_that_asks_for_much_at_once_holds_up_nobody_else(
@@ -50,8 +59,29 @@ async def test_a_client_that_asks_for_much_at_once_holds_up_nobody_else(
     town = await open_town(binding={"requests_per_client": 2})
     async with crowd(town, databases, 10) as asked, httpx.AsyncClient(base_url=town.url, verify=TLS) as other:
         assert (await other.get("/", headers=OTHER)).status_code == 200
-        assert await town.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == 2
+        assert await waiting(town) == 2
     assert [answer.result().status_code for answer in asked] == [404] * 10
+
+
+async def test_who_is_slow_to_send_holds_up_nobody_behind_the_same_address(
+    open_town: Callable[..., Awaitable[Town]],
+) -> None:
+    town = await open_town(binding={"requests_per_client": 2})
+    host, _, port = town.url.removeprefix("http://").partition(":")
+    body = b'{"channel": "email", "contact": "lin@example.org"}'
+    head = f"POST /api/v1/codes HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+    async with AsyncExitStack() as stack:
+        slow = []
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            stack.callback(writer.close)
+            writer.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body[:20])
+            await writer.drain()
+            slow.append((reader, writer))
+        assert (await town.http.get(f"{town.url}/")).status_code == 200
+        for reader, writer in slow:
+            writer.write(body[20:])
+            assert (await reader.readline()).startswith((b"HTTP/1.1 202", b"HTTP/1.1 429"))
 
 
 async def test_a_client_whose_line_is_full_is_told_so_as_it_asked(

@@ -177,6 +177,39 @@ async def test_who_came_in_by_a_disowned_code_is_out_and_the_schools_of_the_cont
     assert await told(town) == {(LI.id, "S-1", "code")}
 
 
+async def test_who_came_in_by_a_code_at_a_process_of_the_version_before_is_out_too(town: Town) -> None:
+    await town.apply()
+    stranger = await town.sign_in(CONTACT)
+    # As that version leaves them.
+    await town.db.execute("DELETE FROM binding.sent_codes; UPDATE binding.sessions SET code_id = NULL")
+    subject, ends = await newest_code(town)
+    await press(town, token_of(town, "attempt", subject, "code", ends))
+    assert (await town.call("GET", "/bindings", stranger)).status_code == 401
+    assert await told(town) == {(LI.id, "S-1", "code")}
+
+
+async def test_what_a_disowned_session_was_just_sending_is_not_sent(town: Town) -> None:
+    token = await town.sign_in(CONTACT)
+    await town.fill(token, parent=make_parent_form(email=CONTACT))
+    async with town.db.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute("DELETE FROM binding.sessions")
+            sending = asyncio.create_task(town.call("POST", "/applications", token, signature=SIGNATURE))
+            await eventually(lambda: waits_for_somebody(town))
+        answer = await sending
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+    assert await town.value("SELECT count(*) FROM binding.applications") == 0
+
+
+async def waits_for_somebody(town: Town) -> bool:
+    """Whether a transaction waits for another one to end."""
+    query = """
+        SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+                       WHERE datname = current_database() AND locktype = 'transactionid' AND NOT granted)
+    """
+    return bool(await town.value(query))
+
+
 async def test_a_disowned_code_lets_nobody_in_who_has_used_it_before(town: Town) -> None:
     """Repeated by another way than the one that keeps answers, and as long as otp has not heard of it."""
     attempt, key = await town.ask_code(CONTACT), str(uuid4())

@@ -208,6 +208,24 @@ async def test_while_every_circuit_of_a_channel_is_open_only_probes_are_claimed_
     assert {row["state"] for row in await world.messages()} == {"sent"}
 
 
+async def test_what_the_second_did_not_take_goes_as_soon_as_the_first_is_well_again(world: World, clock: Clock):
+    time = Time()
+    first = Scripted("first", *[TechnicalError("away")] * OPENS_AFTER)
+    use(world, first, Scripted("second", *[NotByThisOneError("554")] * OPENS_AFTER), time=time)
+    for _ in range(OPENS_AFTER):
+        await world.hear(make_withdrawal())
+        await world.deliver_due()
+    assert {(row["state"], row["fault"]) for row in await world.messages()} == {("waiting", "declined")}
+    time.now += OPEN_SECONDS
+    await world.hear(make_code())
+    await world.deliver_due()
+
+    await clock.shift(timedelta(minutes=1))
+    while await world.deliver_due():
+        pass
+    assert {(row["state"], row["provider"], row["tries"]) for row in await world.messages()} == {("sent", "first", 1)}
+
+
 async def test_a_probe_of_each_channel_and_no_more_than_there_is_room_for(world: World):
     time = Time()
     routes = {channel: [Route(Scripted(channel), Circuit(time))] for channel in ("email", "sms")}
@@ -273,7 +291,7 @@ async def test_what_a_provider_refuses_for_one_recipient_stops_nobody_elses_mess
 
     rows = await world.messages()
     assert [row["state"] for row in rows] == ["waiting"] * OPENS_AFTER + ["sent"]
-    assert {row["fault"] for row in rows[:OPENS_AFTER]} == {"technical"}
+    assert {row["fault"] for row in rows[:OPENS_AFTER]} == {"declined"}
 
 
 async def test_an_adapters_fault_with_one_letter_stops_no_other(world: World):

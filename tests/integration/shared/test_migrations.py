@@ -40,8 +40,14 @@ WITH_INDEXES = [*FIRST, CONCURRENTLY]
 INDEXES = (
     "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'things'::regclass AND indisvalid ORDER BY 1"
 )
-AN_INDEX_WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'virtualxid' AND NOT granted)"
-SOMEONE_WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'things'::regclass AND NOT granted)"
+AN_INDEX_WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+               WHERE datname = current_database() AND locktype = 'virtualxid' AND NOT granted)
+"""
+SOMEONE_WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+               WHERE datname = current_database() AND relation = 'things'::regclass AND NOT granted)
+"""
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -60,3 +61,27 @@ async def test_a_turn_that_ends_badly_is_free_again(monkeypatch: pytest.MonkeyPa
         with pytest.raises(RuntimeError):
             async with made.one():
                 raise RuntimeError
+
+
+async def test_nobody_waits_for_who_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "AT_ONCE", 2)
+    now = [100.0]
+    made = Turns(lambda: now[0])
+
+    async def ask(*, is_away: bool) -> bool:
+        """Whether it was asked."""
+        asked = False
+        with suppress(ServiceAwayError):
+            async with made.one():
+                asked = True
+                if is_away:
+                    raise ServiceAwayError(retry_after=1)
+        return asked
+
+    assert [await ask(is_away=True), await ask(is_away=False), await ask(is_away=True)] == [True] * 3
+    assert await ask(is_away=True)
+    assert not await ask(is_away=False)
+    now[0] += turns.AWAY_SECONDS
+    assert [await ask(is_away=True), await ask(is_away=False)] == [True, False]
+    now[0] += turns.AWAY_SECONDS
+    assert [await ask(is_away=False) for _ in range(3)] == [True] * 3

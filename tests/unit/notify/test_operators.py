@@ -50,6 +50,7 @@ def test_a_place_that_is_none_is_refused(text: str):
         (["accepted", "technical", "technical"], "works"),
         (["permanent", "technical", "technical"], "works"),
         (["technical"], "shaky"),
+        (["declined", "declined", "declined"], "works"),
         (["unknown", "technical", "accepted"], "shaky"),
         (["unknown", "technical", "technical"], "failing"),
     ],

@@ -39,11 +39,13 @@ class TechnicalError(DeliveryError):
     kind = "technical"
 
 
-class NotByThisOneError(TechnicalError):
+class NotByThisOneError(DeliveryError):
     """This provider does not take this message, for its recipient mostly, and took nothing; it is well otherwise.
 
     Another may take it, but no circuit counts it: addresses that a stranger types must stop nobody else's messages.
     """
+
+    kind = "declined"
 
 
 class UnknownOutcomeError(DeliveryError):

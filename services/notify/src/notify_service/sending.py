@@ -272,7 +272,7 @@ def _able(notify: Notify, sending: Sending) -> list[Route]:
 def _goes_on(sending: Sending, fault: DeliveryError | None) -> bool:
     """Whether the next provider is asked at once."""
     unsure = isinstance(fault, UnknownOutcomeError) and sending.may_go_elsewhere
-    return unsure or isinstance(fault, TechnicalError)
+    return unsure or isinstance(fault, TechnicalError | NotByThisOneError)
 
 
 @asynccontextmanager
@@ -303,7 +303,7 @@ async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
     fault, provider_id = await _send(route, message)
     if isinstance(fault, UnknownOutcomeError):
         UNSURE.labels(sending.channel, "answer lost").inc()
-    failed = isinstance(fault, TechnicalError | UnknownOutcomeError) and not isinstance(fault, NotByThisOneError)
+    failed = isinstance(fault, TechnicalError | UnknownOutcomeError)
     change = route.circuit.note(failed=failed, seconds=time.monotonic() - began)
     if change:
         log.warning("provider's circuit", change=change, provider=provider.name, reason=fault.reason if fault else None)

@@ -305,7 +305,7 @@ async def hurry(connection: Connection, channel: Channel) -> None:
         """
         UPDATE messages SET due_at = present() + random() * interval '1 minute', tries = greatest(0, tries - 1)
         WHERE id IN (SELECT id FROM messages
-                     WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND fault = 'technical'
+                     WHERE state = 'waiting' AND NOT claimed AND channel = $1 AND fault IN ('technical', 'declined')
                          AND due_at > present() + interval '1 minute'
                      FOR UPDATE SKIP LOCKED)
         """,

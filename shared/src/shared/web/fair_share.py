@@ -10,23 +10,27 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from shared.rate_limits import client_subject
 from shared.web.streams import begins_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: So many of one client wait. A refusal is worth more work than a place in the line, so it is a long one.
 LONGEST_LINE = 1000
 #: What a refused client is told to wait for.
 RETRY_SECONDS = 2
+#: In logs and metrics alone, as nginx has it.
+CLIENT_HAS_GONE = 499
 
 
 @dataclass(eq=False, slots=True)
@@ -41,7 +45,8 @@ class FairShare:
     """At most ``at_once`` requests of a client address are under way in this process.
 
     The next ones wait, and when the line is full they are refused; ``refuse`` makes the answer (429). An answer that is
-    a stream has had its turn when it begins. Health checks always have one.
+    a stream has had its turn when it begins, and while the client still sends its body the turn is another's. Who has
+    gone before the turn came is answered no more. Health checks always have a turn.
     """
 
     def __init__(self, app: ASGIApp, at_once: int, refuse: Callable[[Request], Response]) -> None:
@@ -60,15 +65,20 @@ class FairShare:
         if client is not None and client.requests >= self._at_once + LONGEST_LINE:
             await self._refuse(Request(scope))(scope, receive, send)
             return
+        has_to_wait = client is not None and client.turns.locked()
         async with AsyncExitStack() as turn:
             await turn.enter_async_context(self._turn(subject))
+            body = _Body(receive, turn, partial(self._turn, subject))
+            if has_to_wait and await body.has_ended():
+                await Response(status_code=CLIENT_HAS_GONE)(scope, receive, send)
+                return
 
             async def send_noted(message: Message) -> None:
                 if begins_stream(message):
                     await turn.aclose()
                 await send(message)
 
-            await self.app(scope, receive, send_noted)
+            await self.app(scope, body.receive, send_noted)
 
     @asynccontextmanager
     async def _turn(self, subject: str) -> AsyncIterator[None]:
@@ -82,3 +92,45 @@ class FairShare:
             client.requests -= 1
             if not client.requests:
                 del self._clients[subject]
+
+
+class _Body:
+    """What a client sends: while it is waited for, the request's turn is given back, and another one taken after it.
+
+    Ten telephones that lose their network with half a form sent would hold up their whole school.
+    """
+
+    def __init__(
+        self, receive: Receive, turn: AsyncExitStack, another_turn: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> None:
+        self._receive = receive
+        self._turn = turn
+        self._another_turn = another_turn
+        self._first: Message | None = None
+        self._is_whole = False
+
+    async def has_ended(self) -> bool:
+        """Whether the client has gone; else the first that it has sent is kept for :meth:`receive`."""
+        self._first = await self.receive()
+        return self._first["type"] == "http.disconnect"
+
+    async def receive(self) -> Message:
+        """ASGI. After the body there is only the client's going to be waited for, by whoever is at work."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        if self._is_whole:
+            return await self._receive()
+        arriving = asyncio.ensure_future(self._receive())
+        try:
+            # What has already come is there after one turn of the loop.
+            await asyncio.sleep(0)
+            if not arriving.done():
+                await self._turn.aclose()
+                await asyncio.wait([arriving])
+                await self._turn.enter_async_context(self._another_turn())
+            message = arriving.result()
+        finally:
+            arriving.cancel()
+        self._is_whole = not message.get("more_body", False)
+        return message

@@ -19,6 +19,9 @@ from shared.languages import NAMES, SOURCE, Words, catalogue, current_language
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from starlette.responses import Response
+    from starlette.types import Scope
+
     from shared.events import Language
 
 TAIPEI = ZoneInfo("Asia/Taipei")
@@ -62,9 +65,28 @@ def _environment(package: str, language: Language, **everywhere: object) -> Envi
 def static_mounts(package: str) -> list[Mount]:
     """``/static/shared`` and ``/static/own``: the shared look and the service's own files."""
     return [
-        Mount("/static/shared", StaticFiles(packages=[("shared.web", "static")])),
-        Mount("/static/own", StaticFiles(packages=[(package, "static")])),
+        Mount("/static/shared", _Versioned("shared.web")),
+        Mount("/static/own", _Versioned(package)),
     ]
+
+
+class _Versioned(StaticFiles):
+    """Static files of a package; one that is asked for as :func:`static_url` has it is not asked for again.
+
+    While versions run beside each other a page of one may find the files of another: those are kept by nobody.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(packages=[(package, "static")])
+        self._package = package
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """ASGI's answer. Raises HTTPException for what there is none of."""
+        response = await super().get_response(path, scope)
+        if version := scope["query_string"].decode("latin-1"):
+            is_it = static_url(self._package, path).endswith(f"?{version}")
+            response.headers["cache-control"] = "public, max-age=31536000, immutable" if is_it else "no-cache"
+        return response
 
 
 @cache

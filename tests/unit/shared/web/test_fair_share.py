@@ -24,6 +24,8 @@ class Site:
 
     def __init__(self) -> None:
         self.under_way: list[str] = []
+        self.half_read: list[str] = []
+        self.read: list[str] = []
         self._may_answer: dict[str, asyncio.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +45,10 @@ class Site:
         if path.startswith("/stream"):
             await StreamingResponse(chunks(), media_type="text/event-stream")(scope, receive, send)
             return
+        if path.startswith("/upload"):
+            while (await receive()).get("more_body"):
+                self.half_read.append(path)
+            self.read.append(path)
         await self._gate(path).wait()
         if path.startswith("/fault"):
             raise RuntimeError
@@ -51,6 +57,14 @@ class Site:
     def let_answer(self, path: str) -> None:
         """Answer whoever has asked or asks for this path."""
         self._gate(path).set()
+
+    def let_send(self, path: str) -> None:
+        """Let whoever uploads to this path send the second half."""
+        self.gate_of_body(path).set()
+
+    def gate_of_body(self, path: str) -> asyncio.Event:
+        """Set as soon as the second half may come."""
+        return self._gate(f"body of {path}")
 
     def _gate(self, path: str) -> asyncio.Event:
         return self._may_answer.setdefault(path, asyncio.Event())
@@ -84,9 +98,17 @@ class Client:
         client = (address, 1) if address else None
         scope = {"type": "http", "method": "GET", "path": path, "headers": [], "client": client}
 
+        parts = iter([{"type": "http.request", "body": b""}])
+        if path.startswith("/upload"):
+            parts = iter([{"type": "http.request", "body": b"half", "more_body": True}, *parts])
+        if path.startswith("/gone"):
+            parts = iter([{"type": "http.disconnect"}])
+
         async def receive() -> Message:
-            await asyncio.Event().wait()
-            raise AssertionError
+            part = next(parts)
+            if part.get("body") == b"" and path.startswith("/upload"):
+                await self.site.gate_of_body(path).wait()
+            return part
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -165,6 +187,51 @@ async def test_a_stream_has_had_its_turn_when_it_begins(monkeypatch: pytest.Monk
         assert set(client.statuses.values()) == {200}
         await client.ask("/page")
         assert site.under_way[-1] == "/page"
+
+
+async def test_while_a_client_sends_its_turn_is_another_s_and_it_has_one_again_for_the_work() -> None:
+    async with crowd(at_once=1) as (site, client):
+        for path in ("/upload", "/page", "/next"):
+            await client.ask(path)
+        await comes(site, "/upload", "/page")
+        assert (site.half_read, client.present) == (["/upload"], 2)
+        site.let_send("/upload")
+
+        async def waits_again() -> bool:
+            return client.present == 3
+
+        await eventually(waits_again)
+        assert (site.read, site.under_way) == ([], ["/upload", "/page"])
+        site.let_answer("/page")
+        await comes(site, "/upload", "/next")
+        assert site.read == []
+        site.let_answer("/next")
+        await client.tasks["/next"]
+        site.let_answer("/upload")
+        await client.tasks["/upload"]
+        assert client.statuses == {"/page": 200, "/next": 200, "/upload": 200}
+        assert client._app._clients == {}
+
+
+async def test_who_leaves_while_sending_gives_nothing_back_twice() -> None:
+    async with crowd(at_once=1) as (site, client):
+        await client.ask("/upload")
+        await client.ask("/page")
+        await comes(site, "/upload", "/page")
+        client.tasks["/upload"].cancel()
+        with suppress(asyncio.CancelledError):
+            await client.tasks["/upload"]
+        await client.ask("/next")
+        assert site.under_way == ["/page"]
+
+
+async def test_who_has_gone_before_the_turn_came_is_answered_no_more() -> None:
+    async with crowd(at_once=1) as (site, client):
+        for path in ("/1", "/gone", "/2"):
+            await client.ask(path)
+        site.let_answer("/1")
+        await comes(site, "/2")
+        assert client.statuses == {"/1": 200, "/gone": fair_share.CLIENT_HAS_GONE}
 
 
 @pytest.mark.parametrize("path", ["/fault", "/left"])

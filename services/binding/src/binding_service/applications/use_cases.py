@@ -22,10 +22,12 @@ from binding_service.errors import (
     InvalidFieldsError,
     NotFoundError,
     NotPendingError,
+    NotSignedInError,
     StepMissingError,
     StudentKnownError,
     StudentsChangedError,
 )
+from binding_service.logins import storage as login_storage
 from binding_service.statements import statement
 from shared import outbox
 from shared.events import Signature
@@ -84,10 +86,13 @@ async def submit(
 ) -> Sent:
     """Send the draft: one application, a binding a child, an event each, in one transaction.
 
-    The same key again gives the same application, whatever happened to the first answer. Raises StepMissingError,
-    StudentsChangedError, InvalidFieldsError, StudentKnownError, EmailTakenError.
+    The same key again gives the same application, whatever happened to the first answer. Raises NotSignedInError,
+    StepMissingError, StudentsChangedError, InvalidFieldsError, StudentKnownError, EmailTakenError.
     """
     async with binding.database.transaction() as connection:
+        if not await login_storage.hold_session(connection, session.id):
+            # Its code was disowned a moment ago: the schools were told of all that there was.
+            raise NotSignedInError
         row = await draft_storage.lock_draft(connection, session.contact_hash)
         sent = await storage.application_sent(connection, session.contact_hash, idempotency_key)
         if sent is not None:

@@ -54,8 +54,8 @@ async def of_contact(connection: Connection, contact_hashes: list[str], login: s
         connection,
         f"""
         WHERE {LIVES} AND (
-            application_id IN (SELECT application_id FROM application_contacts WHERE contact_hash = ANY($1))
-            OR person_hash IN (SELECT person_hash FROM accounts WHERE login = $2))
+            application_id = ANY(ARRAY(SELECT application_id FROM application_contacts WHERE contact_hash = ANY($1)))
+            OR person_hash = ANY(ARRAY(SELECT person_hash FROM accounts WHERE login = $2)))
         """,  # noqa: S608 - a constant of this module
         contact_hashes,
         login,

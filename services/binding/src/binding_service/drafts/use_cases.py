@@ -13,6 +13,7 @@ from binding_service.drafts import domain, limits, storage
 from binding_service.drafts.domain import Student
 from binding_service.drafts.draft import Consent, Draft, DraftStudent, EmailProof, NewStudent, Parent
 from binding_service.errors import (
+    CodeDeadError,
     EmailTakenError,
     InvalidFieldsError,
     NoMatchError,
@@ -366,7 +367,10 @@ async def prove_email(binding: Binding, session: Session, typed_code: str, reque
     async with _editing(binding, session) as (connection, draft):
         known = draft.email_proof
         ends = answer.expires_at or proof.expires_at
-        if answer.redeemed and ends is not None:
+        if answer.redeemed:
+            if ends is None:
+                # Neither otp nor the draft tells which code it was, so its reader could not disown it.
+                raise CodeDeadError(field="code")
             await sent_codes.hold(binding, connection, proof.attempt_id, proof.email, ends, request_id, draft.id)
         # Meanwhile the e-mail may have been changed, or proven by another tab: then this answer is about nothing.
         if known is not None and known.attempt_id == proof.attempt_id and not known.proven:

@@ -69,10 +69,10 @@ async def hold(
 async def known(binding: Binding, connection: Connection, attempt_id: UUID, expires_at: datetime) -> SentCode:
     """What is known of a code by now; nothing of one that nobody has noted."""
     id_ = code_id(attempt_id, expires_at)
-    row = await storage.code(connection, id_)
-    if row is None or row["contact_sealed"] is None:
+    row = await storage.code(connection, id_) or await storage.newest_code(connection, attempt_id, expires_at)
+    if row is None:
         return SentCode(id_, None, None)
-    return SentCode(id_, binding.keys.store.unseal(row["contact_sealed"], _place(id_)), row["draft_id"])
+    return SentCode(id_, binding.keys.store.unseal(row["contact_sealed"], row["place"]), row["draft_id"])
 
 
 def _kept(binding: Binding, id_: UUID, contact: str) -> tuple[str, str]:

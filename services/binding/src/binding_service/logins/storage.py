@@ -21,7 +21,7 @@ EXPIRED = (
     expired("login_attempts", "expires_at < present() - interval '1 day'"),
     # Kept for a day: what was typed on a page when the session ended finds its draft by it.
     expired("sessions", "expires_at < present() - interval '1 day'"),
-    expired("sent_codes", "expires_at < present() - $1::interval", LIFE),
+    expired("sent_codes", "expires_at < present() - $1::interval", LIFE, oldest_by="expires_at"),
 )
 
 
@@ -110,8 +110,29 @@ async def note_code(
 
 
 async def code(connection: Connection, code_id: UUID) -> asyncpg.Record | None:
-    """Where a code went, sealed, and the draft whose e-mail it is to prove."""
-    return await connection.fetchrow("SELECT contact_sealed, draft_id FROM sent_codes WHERE id = $1", code_id)
+    """Where a code went, sealed for ``place``, and the draft whose e-mail it is to prove."""
+    return await connection.fetchrow(
+        """
+        SELECT contact_sealed, 'sent_codes:' || id || ':contact' AS place, draft_id
+        FROM sent_codes WHERE id = $1 AND contact_sealed IS NOT NULL
+        """,
+        code_id,
+    )
+
+
+async def newest_code(connection: Connection, attempt_id: UUID, expires_at: datetime) -> asyncpg.Record | None:
+    """The same of a code that is its attempt's newest one: a process of the version before notes it nowhere else."""
+    return await connection.fetchrow(
+        """
+        SELECT contact_sealed, 'login_attempts:' || id || ':contact' AS place, NULL::uuid AS draft_id
+        FROM login_attempts WHERE id = $1 AND expires_at = $2
+        UNION ALL
+        SELECT contact_sealed, 'contact_changes:' || id || ':contact', NULL
+        FROM contact_changes WHERE id = $1 AND expires_at = $2
+        """,
+        attempt_id,
+        expires_at,
+    )
 
 
 async def has_redeemed(connection: Connection, request_id: UUID) -> bool:

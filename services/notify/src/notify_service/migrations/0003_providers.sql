@@ -7,7 +7,8 @@ CREATE TABLE message_tries (
     provider    text        NOT NULL,
     began_at    timestamptz NOT NULL DEFAULT present(),
     ended_at    timestamptz,
-    outcome     text        CHECK (outcome IN ('accepted', 'temporary', 'permanent', 'technical', 'unknown')),
+    outcome     text
+        CHECK (outcome IN ('accepted', 'temporary', 'permanent', 'declined', 'technical', 'unknown')),
     reason      text, -- the fault's name and code
     provider_id text, -- what the provider calls the message
     receipt     text        CHECK (receipt IN ('delivered', 'undelivered')),

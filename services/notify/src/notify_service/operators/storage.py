@@ -219,7 +219,7 @@ async def providers(connection: Connection, names: Sequence[str]) -> list[asyncp
         FROM unnest($1::text[]) WITH ORDINALITY AS asked (name, place)
         CROSS JOIN LATERAL (
             SELECT count(*) FILTER (WHERE outcome = 'accepted') AS accepted,
-                count(*) FILTER (WHERE outcome IN ('temporary', 'permanent')) AS refused,
+                count(*) FILTER (WHERE outcome IN ('temporary', 'permanent', 'declined')) AS refused,
                 count(*) FILTER (WHERE outcome IN ('technical', 'unknown')) AS failed
             FROM message_tries WHERE provider = name AND began_at > present() - interval '1 hour'
         ) AS hour

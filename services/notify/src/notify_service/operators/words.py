@@ -63,6 +63,7 @@ OUTCOMES = {
     "accepted": marked("已接收"),
     "temporary": marked("暫時拒收"),
     "permanent": marked("永久拒收"),
+    "declined": marked("此服務商不收"),
     "technical": marked("服務商故障"),
     "unknown": marked("結果不明"),
 }
@@ -109,6 +110,10 @@ OF_FAULTS = {
     "permanent": (
         marked("收件端拒收：信箱或門號不存在，或內容被擋。"),
         marked("重新寄送通常沒有用，請由學校聯絡家長更正聯絡方式。"),
+    ),
+    "declined": (
+        marked("這家服務商不寄這一則，多半因為收件對象不在它的服務範圍；其他的仍照常寄。"),
+        marked("系統會改由其他服務商寄，或稍後再試。若常發生，請查看服務商的設定與服務範圍。"),
     ),
     "technical": (
         marked("服務商無法使用：連不上、忙碌、餘額不足或設定有誤。"),
