@@ -10,7 +10,7 @@ event. Schemas are stored under ``tests/contract/schemas``; they may grow, never
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -21,6 +21,7 @@ from shared.sealing import SealingKeys
 Sealed = Annotated[str, Field(description="<key id>.<base64url of nonce and AES-256-GCM ciphertext>")]
 Language = Literal["zh-TW", "en", "vi", "id"]
 Channel = Literal["email", "sms"]
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 ToldIn = Annotated[Language, Field(description="The language of what is written to the person.")]
 ApplicationId = Annotated[UUID, Field(description="The application; it may name several children.")]
 ApplicationNumber = Annotated[str, Field(description="The application number that the parent sees.")]

@@ -81,7 +81,7 @@ async def test_who_is_slow_to_send_holds_up_nobody_behind_the_same_address(
         assert (await town.http.get(f"{town.url}/")).status_code == 200
         for reader, writer in slow:
             writer.write(body[20:])
-            assert (await reader.readline()).startswith((b"HTTP/1.1 202", b"HTTP/1.1 429"))
+            assert (await reader.readline()).startswith((b"HTTP/1.1 201", b"HTTP/1.1 429"))
 
 
 async def test_a_client_whose_line_is_full_is_told_so_as_it_asked(

@@ -424,18 +424,22 @@ class Blink:
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self._connection = world.notify.database.connection
-        self._until = 0.0
+        self._monkeypatch = monkeypatch
+        self._until: float | None = 0.0
         monkeypatch.setattr(world.notify.database, "connection", self._connect)
-        monkeypatch.setattr(sending, "BEGINNING", timedelta(seconds=0.2))
         monkeypatch.setattr(sending, "DATABASE_AWAY_SECONDS", 0.01)
 
     def go(self) -> None:
-        """Go away."""
-        self._until = time.monotonic() + 0.6
+        """Go away, from the next time that it is asked for."""
+        self._until = None
+        self._monkeypatch.setattr(sending, "BEGINNING", timedelta(seconds=0.2))
 
     def _connect(self) -> Any:  # noqa: ANN401 - whatever the database gives
+        if self._until is None:
+            self._until = time.monotonic() + 0.6
         if time.monotonic() < self._until:
             raise ConnectionRefusedError
+        self._monkeypatch.setattr(sending, "BEGINNING", timedelta(minutes=1))
         return self._connection()
 
 
@@ -478,7 +482,8 @@ async def test_a_try_that_was_written_down_for_nothing_is_none_to_be_unsure_of(
         await sending.deliver(world.notify, claimed)
     assert (provider.asked, await world.tries()) == ([], [])
     await world.deliver_due()
-    assert (await world.message())["unsure"] == 0
+    sent = await world.message()
+    assert (sent["state"], sent["unsure"]) == ("sent", 0)
 
 
 async def test_a_database_that_blinks_between_two_providers_loses_nothing_of_the_first_ones_answer(

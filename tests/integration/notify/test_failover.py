@@ -216,6 +216,8 @@ async def test_what_the_second_did_not_take_goes_as_soon_as_the_first_is_well_ag
         await world.hear(make_withdrawal())
         await world.deliver_due()
     assert {(row["state"], row["fault"]) for row in await world.messages()} == {("waiting", "declined")}
+    # As after many tries.
+    await world.execute("UPDATE messages SET due_at = present() + interval '4 hours'")
     time.now += OPEN_SECONDS
     await world.hear(make_code())
     await world.deliver_due()

@@ -23,9 +23,10 @@ READ = """SELECT sum(seq_tup_read + idx_tup_fetch)::int FROM pg_stat_xact_user_t
     WHERE schemaname = current_schema() AND relname = 'messages'"""
 WORK: dict[str, tuple[Callable[[Connection], Awaitable[object]], int]] = {
     "claims": (lambda c: storage.claim_due(c, ROOM, sending.LEASE), 20 * ROOM),
-    "claims while a channel is left out": (lambda c: storage.claim_due(c, ROOM, sending.LEASE, ["sms"]), 20 * ROOM),
+    "claims beside the heap's channel": (lambda c: storage.claim_due(c, ROOM, sending.LEASE, ["sms"]), 20 * ROOM),
     "too late": (storage.drop_expired, 0),
-    "until the next": (storage.seconds_until_due, 1),
+    "until the next": (storage.seconds_until_due, 4),
+    "until the next beside the heap's channel": (lambda c: storage.seconds_until_due(c, ["sms"]), 2),
 }
 
 
@@ -45,12 +46,25 @@ async def heap(world: World) -> World:
     return world
 
 
+@pytest.mark.parametrize("is_due", [True, False], ids=["due", "held back"])
 @pytest.mark.parametrize("what", WORK)
-async def test_a_heap_is_not_read_to_take_a_few_from_it(heap: World, what: str):
+async def test_a_heap_is_not_read_to_take_a_few_from_it(heap: World, what: str, *, is_due: bool):
     work, most = WORK[what]
+    if not is_due:
+        await heap.execute("UPDATE messages SET due_at = present() + interval '1 hour' WHERE kind <> 'code'")
+        await heap.execute("VACUUM ANALYZE messages")
     async with heap.notify.database.transaction() as connection:
         for _ in range(12):
             await work(connection)
         before = await connection.fetchval(READ)
         await work(connection)
         assert await connection.fetchval(READ) - before <= most
+
+
+async def test_after_a_long_standstill_what_came_too_late_is_dropped_part_by_part(
+    heap: World, monkeypatch: pytest.MonkeyPatch
+):
+    await heap.execute("UPDATE messages SET expires_at = present() WHERE cause::int <= 25 AND kind <> 'code'")
+    monkeypatch.setattr(storage, "DROPPED_AT_ONCE", 10)
+    async with heap.notify.database.connection() as connection:
+        assert [len(await storage.drop_expired(connection)) for _ in range(4)] == [10, 10, 5, 0]

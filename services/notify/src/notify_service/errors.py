@@ -54,6 +54,10 @@ class UnknownOutcomeError(DeliveryError):
     kind = "unknown"
 
 
+class OurFaultError(UnknownOutcomeError):
+    """An adapter failed in a way that it does not know: nobody can say how far it came, and no circuit counts it."""
+
+
 class NotKeptError(Exception):
     """A message cannot be sent again: it has not failed, or its contents are no longer kept."""
 

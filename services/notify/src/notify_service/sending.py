@@ -22,7 +22,14 @@ import structlog
 
 from notify_service import domain, storage
 from notify_service.domain import Kind
-from notify_service.errors import DeliveryError, NotByThisOneError, PermanentError, TechnicalError, UnknownOutcomeError
+from notify_service.errors import (
+    DeliveryError,
+    NotByThisOneError,
+    OurFaultError,
+    PermanentError,
+    TechnicalError,
+    UnknownOutcomeError,
+)
 from notify_service.limits import country_of_message
 from notify_service.metrics import COUNTRY, MESSAGES, OVER_LIMIT, UNSURE
 from notify_service.providers import ASKING_SECONDS, Letter, Message, able, choices, seconds_to_probe
@@ -159,10 +166,10 @@ async def claim_due(notify: Notify, most: int) -> tuple[list[asyncpg.Record], fl
         # All or nothing: what was claimed before the database went away would wait out its lease.
         async with connection.transaction():
             for channel in (channel for channel, seconds in alone.items() if not seconds):
-                others = notify.routes.keys() - {channel}
-                claimed += await storage.claim_due(connection, min(1, most - len(claimed)), LEASE, others)
-            claimed += await storage.claim_due(connection, most - len(claimed), LEASE, off | alone.keys())
-            until_due = await storage.seconds_until_due(connection, off | alone.keys())
+                claimed += await storage.claim_due(connection, min(1, most - len(claimed)), LEASE, [channel])
+            well = notify.routes.keys() - off - alone.keys()
+            claimed += await storage.claim_due(connection, most - len(claimed), LEASE, well)
+            until_due = await storage.seconds_until_due(connection, well)
     waits = [seconds for seconds in alone.values() if seconds]
     return claimed, min(waits if until_due is None else [until_due, *waits], default=None)
 
@@ -303,7 +310,7 @@ async def _ask(notify: Notify, sending: Sending, route: Route) -> Answer:
     fault, provider_id = await _send(route, message)
     if isinstance(fault, UnknownOutcomeError):
         UNSURE.labels(sending.channel, "answer lost").inc()
-    failed = isinstance(fault, TechnicalError | UnknownOutcomeError)
+    failed = isinstance(fault, TechnicalError | UnknownOutcomeError) and not isinstance(fault, OurFaultError)
     change = route.circuit.note(failed=failed, seconds=time.monotonic() - began)
     if change:
         log.warning("provider's circuit", change=change, provider=provider.name, reason=fault.reason if fault else None)
@@ -333,7 +340,7 @@ async def _send(route: Route, message: Message) -> tuple[DeliveryError | None, s
         return UnknownOutcomeError(type(fault).__name__), ""
     except Exception as fault:  # a fault of ours: the message is tried again, and no other suffers
         log.exception("a provider's adapter failed", provider=route.provider.name)
-        return NotByThisOneError(type(fault).__name__), ""
+        return OurFaultError(type(fault).__name__), ""
 
 
 async def _pass_on(notify: Notify, sending: Sending, answer: Answer) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.events import CHANNELS
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime, timedelta
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from notify_service.providers import Message
     from shared.database import Connection
     from shared.events import Channel
+
+#: After a long standstill very many have come too late: all of them in one statement would outlast its time limit.
+DROPPED_AT_ONCE = 1000
 
 
 async def add_message(
@@ -56,13 +61,16 @@ async def add_message(
 
 
 async def drop_expired(connection: Connection) -> list[asyncpg.Record]:
-    """Drop what came too late, contents and all; a message that is being sent right now is left to its sender."""
+    """Drop what came too late, contents and all, so many at once; one that is being sent is left to its sender."""
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         UPDATE messages SET state = 'dropped', letter = NULL, claimed = false, settled_at = present()
-        WHERE state = 'waiting' AND expires_at <= present() AND (NOT claimed OR due_at <= present())
+        WHERE id IN (SELECT id FROM messages
+                     WHERE state = 'waiting' AND expires_at <= present() AND (NOT claimed OR due_at <= present())
+                     ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
         RETURNING id, kind, channel, tries
-        """
+        """,
+        DROPPED_AT_ONCE,
     )
     return rows
 
@@ -89,22 +97,28 @@ async def drop_about(connection: Connection, subjects: list[str]) -> None:
 
 
 async def claim_due(
-    connection: Connection, most: int, lease: timedelta, without: Collection[Channel] = ()
+    connection: Connection, most: int, lease: timedelta, channels: Collection[Channel] = CHANNELS
 ) -> list[asyncpg.Record]:
-    """Claim messages that are due: for the time of the lease nobody else gets them.
+    """Claim messages of these channels that are due: for the time of the lease nobody else gets them.
 
-    None of a channel that is in ``without``. What expires first goes first, so no heap of notices keeps a code waiting.
-    The try is counted before it is made, so a message that kills its process does not do so for ever. Of a claimed row
-    that was never released, and whose provider had been asked, nobody knows whether it went out: that is counted as
-    unsure, and ``lost`` in the row. ``due_at`` in it is when the claim ends: the other queries know the claim by that,
-    because no two end at the same moment. ``unsure_for``: seconds since the first answer was lost.
+    Codes go first, so no heap of notices keeps one waiting, and of the others what has been due the longest. The try is
+    counted before it is made, so a message that kills its process does not do so for ever. Of a claimed row that was
+    never released, and whose provider had been asked, nobody knows whether it went out: that is counted as unsure, and
+    ``lost`` in the row. ``due_at`` in it is when the claim ends: the other queries know the claim by that, because no
+    two end at the same moment. ``unsure_for``: seconds since the first answer was lost.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         WITH due AS (
-            SELECT id FROM messages
-            WHERE state = 'waiting' AND due_at <= present() AND expires_at > present() AND channel <> ALL($3::text[])
-            ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+            SELECT next.id
+            FROM unnest($3::text[]) AS wanted (channel) CROSS JOIN (VALUES (true), (false)) AS lane (codes)
+            CROSS JOIN LATERAL (
+                SELECT id, due_at FROM messages
+                WHERE state = 'waiting' AND channel = wanted.channel AND (kind = 'code') = lane.codes
+                    AND due_at <= present() AND expires_at > present()
+                ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+            ) AS next
+            ORDER BY lane.codes DESC, next.due_at LIMIT $1
         ), lost AS (
             UPDATE message_tries SET ended_at = present(), outcome = 'unknown', reason = 'ClaimEnded'
             FROM due WHERE message_id = due.id AND ended_at IS NULL
@@ -125,19 +139,24 @@ async def claim_due(
         """,
         most,
         lease,
-        list(without),
+        list(channels),
     )
     return rows
 
 
-async def seconds_until_due(connection: Connection, without: Collection[Channel] = ()) -> float | None:
-    """Seconds until the next message is due; None when none waits but those of the channels in ``without``."""
+async def seconds_until_due(connection: Connection, channels: Collection[Channel] = CHANNELS) -> float | None:
+    """Seconds until the next message of these channels is due; None when none waits."""
     seconds: float | None = await connection.fetchval(
         """
-        SELECT extract(epoch FROM min(due_at) - present())::float FROM messages
-        WHERE state = 'waiting' AND channel <> ALL($1::text[])
+        SELECT extract(epoch FROM min(next.due_at) - present())::float
+        FROM unnest($1::text[]) AS wanted (channel) CROSS JOIN (VALUES (true), (false)) AS lane (codes)
+        CROSS JOIN LATERAL (
+            SELECT due_at FROM messages
+            WHERE state = 'waiting' AND channel = wanted.channel AND (kind = 'code') = lane.codes
+            ORDER BY due_at LIMIT 1
+        ) AS next
         """,
-        list(without),
+        list(channels),
     )
     return seconds
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from notify_service import storage
 from notify_service.sealed import make_columns
-from shared.events import Channel
+from shared.events import CHANNELS
 from shared.keys import key_tasks
 from shared.operations import TaskError, describing
 
 if TYPE_CHECKING:
     from notify_service.settings import Settings
     from shared.database import Database
+    from shared.events import Channel
     from shared.operations import Handlers, Result, Task
 
 
@@ -62,9 +63,8 @@ def channel_tasks(settings: Settings, database: Database) -> Handlers:
 
 
 def _channel(task: Task) -> Channel:
-    for channel in get_args(Channel):
+    for channel in CHANNELS:
         if channel == task.arguments.get("channel"):
-            found: Channel = channel
-            return found
+            return channel
     msg = "there is no such channel: email or sms"
     raise TaskError(msg)

@@ -112,7 +112,7 @@ class _Body:
     async def has_ended(self) -> bool:
         """Whether the client has gone; else the first that it has sent is kept for :meth:`receive`."""
         self._first = await self.receive()
-        return self._first["type"] == "http.disconnect"
+        return bool(self._first["type"] == "http.disconnect")
 
     async def receive(self) -> Message:
         """ASGI. After the body there is only the client's going to be waited for, by whoever is at work."""

@@ -83,8 +83,11 @@ def health(latest: list[str]) -> str:
     """How a provider is, by the outcomes of its last three tries, newest first.
 
     ``unused``, ``works``, ``shaky`` (the last one failed) or ``failing``: three in a row, so processes leave it alone
-    for a while (``circuits``). What a provider refuses is no failure of its own.
+    for a while (``circuits``). What a provider refuses is no failure of its own; where it declines whatever it is
+    given, it may well be.
     """
+    if latest == ["declined"] * 3:
+        return "shaky"
     failed = [outcome in {"technical", "unknown"} for outcome in latest]
     if not failed:
         return "unused"
