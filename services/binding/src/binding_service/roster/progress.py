@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
@@ -45,8 +45,10 @@ async def told(speak: Callable[[Progress], Awaitable[None]], every: float) -> As
         yield hear
     finally:
         speaking.cancel()
-        with suppress(asyncio.CancelledError):
-            await speaking
+        # Not awaited itself: whoever suppresses its cancellation may suppress our own, and a stop would be lost.
+        await asyncio.wait([speaking])
+        if not speaking.cancelled():
+            speaking.result()
 
 
 @asynccontextmanager
