@@ -95,4 +95,4 @@ def test_the_proxy_refuses_in_the_api_as_the_gateway_does():
     assert (said["code"], said["status"]) == (LimitedError.code, LimitedError.status)
     assert (said["type"], said["title"]) == ("urn:kinbind:problem:limited", "limited")
     assert "10 秒" in said["detail"]
-    assert HAPROXY.count(" hdr Retry-After 10 ") == 2
+    assert HAPROXY.count("return status 429 ") == HAPROXY.count(" hdr Retry-After 10 ") == 3
