@@ -24,7 +24,7 @@ up: .venv/synced ## run the four services here, with a sample roster; Ctrl-C sto
 	@exec $(PYTHON) -m local_stack up
 
 test: .venv/synced ## run the tests; ARGS="-k otp" and the like go to pytest, WORKERS=0 runs one after the other
-	@exec .venv/bin/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@exec .venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/synced ## ruff, mypy and the rules of who imports whom
 	@.venv/bin/ruff check --quiet
@@ -48,7 +48,7 @@ audit: .venv/synced ## ask a vulnerability service (osv.dev, or AUDIT_URL) about
 	@exec $(PYTHON) tests/contract/supply.py audit
 
 fuzz: .venv/synced ## send 1,000 made-up requests to each operation of the API; EXAMPLES=100 takes fewer
-	@KINBIND_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) exec .venv/bin/pytest tests/fuzz $(ARGS)
+	@KINBIND_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) exec .venv/bin/pytest -o faulthandler_timeout=0 tests/fuzz $(ARGS)
 
 catalogues: .venv/synced ## bring the translations into step with the words, and compile them
 	@exec $(PYTHON) tests/contract/catalogues.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -11,6 +12,7 @@ import pytest
 import structlog
 
 from local_stack import fonts
+from local_stack.servers import StackError
 from support.databases import Clock, Databases, fresh_databases, template_database
 from support.servers import test_servers
 
@@ -26,8 +28,15 @@ structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAI
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the browser come last: Playwright keeps a loop running in this thread, and other tests start theirs."""
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+    """Let the browser come last: Playwright keeps a loop running in this thread, and other tests start theirs.
+
+    Of its tests those that walk every page come first: they take minutes each, and no worker is to end alone with one.
+    """
+    items.sort(key=lambda item: (_is_browsers(item), not item.path.name.startswith("test_every")))
+
+
+def _is_browsers(item: pytest.Item) -> bool:
+    return item.get_closest_marker("e2e") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +77,9 @@ def broker_url(servers: Servers) -> Iterator[str]:
     vhost = f"test-{uuid4().hex[:12]}"
     servers.rabbitmq.make_vhost(vhost)
     yield servers.rabbitmq.of_vhost(vhost)
-    servers.rabbitmq.drop_vhost(vhost)
+    # What is left behind ends with the server; whether that still answers, the next test sees.
+    with suppress(StackError):
+        servers.rabbitmq.drop_vhost(vhost)
 
 
 @pytest.fixture

@@ -465,7 +465,7 @@ async def test_a_try_that_was_written_down_for_nothing_is_none_to_be_unsure_of(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     """The database goes away with the answer to the commit by which a provider was about to be asked."""
-    begin_try = storage.begin_try
+    ask_leave, begin_try = sending._begin_try, storage.begin_try
     await world.hear(make_code())
     (claimed,) = await world.claim()
     provider = Scripted("email")
@@ -477,7 +477,12 @@ async def test_a_try_that_was_written_down_for_nothing_is_none_to_be_unsure_of(
         blink.go()
         raise asyncpg.ConnectionDoesNotExistError
 
+    async def ask_leave_for_a_second(*asked: Any) -> None:  # noqa: ANN401 - as _begin_try has it
+        monkeypatch.setattr(sending, "BEGINNING", timedelta(seconds=1))
+        await ask_leave(*asked)
+
     with monkeypatch.context() as patch:
+        patch.setattr(sending, "_begin_try", ask_leave_for_a_second)
         patch.setattr(storage, "begin_try", begin_and_go)
         await sending.deliver(world.notify, claimed)
     assert (provider.asked, await world.tries()) == ([], [])

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 POSTGRES_IMAGE = "postgres:17-alpine"
 RABBITMQ_IMAGE = "rabbitmq:4.0-management"
-MANAGEMENT_TIMEOUT_SECONDS = 10
+#: A node that is busy deleting queues may take long over one call.
+MANAGEMENT_TIMEOUT_SECONDS = 60
 
 
 class StackError(Exception):
@@ -109,8 +110,10 @@ class RabbitMQ:
             fault.close()
             msg = f"RabbitMQ's management API at {place(self.management_url)} answered {fault.code} to {method}."
             raise StackError(msg) from None
-        except (URLError, OSError):
-            msg = f"RabbitMQ's management API at {place(self.management_url)} does not answer."
+        except (URLError, OSError) as fault:
+            reason = fault.reason if isinstance(fault, URLError) else fault
+            fault_name = type(reason).__name__
+            msg = f"RabbitMQ's management API at {place(self.management_url)} does not answer ({fault_name})."
             raise StackError(msg) from None
         return json.loads(text) if text else None
 
