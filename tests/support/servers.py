@@ -95,6 +95,9 @@ def _containers() -> Iterator[Servers]:
         DockerContainer(rabbitmq_image())
         .with_env("RABBITMQ_DEFAULT_USER", "kinbind")
         .with_env("RABBITMQ_DEFAULT_PASS", password)
+        # It writes several lines for each queue.
+        .with_env("RABBITMQ_LOG", "error")
+        .with_tmpfs_mount("/var/lib/rabbitmq")
         .with_exposed_ports(RABBITMQ_PORT, MANAGEMENT_PORT)
     )
     with postgres, rabbitmq:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 READY_SECONDS = 20
+#: For every client: making one takes longer than most tests.
+TLS = ssl.create_default_context()
 
 
 class _Server(Server):
@@ -64,7 +67,7 @@ async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> bool:
 
 async def wait_until_ready(base_url: str) -> None:
     """Return when /health/ready says so; fails with its words after a while."""
-    async with httpx.AsyncClient(base_url=base_url) as client:
+    async with httpx.AsyncClient(base_url=base_url, verify=TLS) as client:
 
         async def ready() -> bool:
             answer = await client.get("/health/ready")

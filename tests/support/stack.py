@@ -7,7 +7,6 @@ import io
 import json
 import os
 import signal
-import ssl
 import subprocess
 import sys
 import time
@@ -24,8 +23,10 @@ from local_stack import sample_roster
 from local_stack.processes import Child, free_port, wait_until
 from local_stack.services import SERVICES
 from support.databases import Clock, wait_for
+from support.serving import TLS
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Collection, Iterator, Sequence
     from datetime import timedelta
 
@@ -38,8 +39,6 @@ TEACHERS_PASSWORD = "a long walk to school"
 PROGRAMS = Path(sys.executable).parent
 READY_SECONDS = 60
 STOP_SECONDS = 30
-#: Making one takes longer than most requests.
-TLS = ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

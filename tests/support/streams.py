@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from support.serving import TLS
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -47,7 +49,7 @@ class Stream:
 async def open_stream(url: str, cookies: httpx.Cookies) -> AsyncIterator[Stream]:
     """The stream at ``url``, for who has these cookies."""
     async with (
-        httpx.AsyncClient(cookies=dict(cookies), timeout=httpx.Timeout(30, read=None)) as client,
+        httpx.AsyncClient(cookies=dict(cookies), verify=TLS, timeout=httpx.Timeout(30, read=None)) as client,
         client.stream("GET", url) as answer,
     ):
         assert answer.status_code == 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ from otp_service.app import make_app as make_otp
 from otp_service.settings import Settings as OtpSettings
 from shared.bus import CONTENT_TYPE, EVENTS_EXCHANGE
 from shared.events import CodeIssued, CodeToSend, DecisionMade, DecisionReason, Event
-from support.serving import eventually, serving
+from support.serving import TLS, eventually, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from support.databases import Databases
 
 E = TypeVar("E", bound=Event)
-
-#: Making one takes longer than most tests; nothing here speaks TLS.
-TLS = ssl.create_default_context()
 
 #: Points that stand nowhere else, so that a search for them finds a signature and nothing but a signature.
 STROKES = [[[431, 97], [432, 98], [433, 99], [434, 101], [435, 102], [436, 131]], [[441, 87], [442, 88], [443, 89]]]

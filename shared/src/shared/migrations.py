@@ -22,13 +22,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 #: Any number: the advisory lock that lets one of several migrating processes go first.
 LOCK = 5_402_779
@@ -62,7 +63,7 @@ async def migrate(dsn: str, package: str, *, post: bool = False) -> list[str]:
             " applied_at timestamptz NOT NULL DEFAULT now())"
         )
         applied = {row["name"]: row["checksum"] for row in await connection.fetch("SELECT * FROM migrations")}
-        due = _due(applied, list(migrations(package)))
+        due = _due(applied, migrations(package))
         if applied and not post:
             due = _without_post(due)
         for name, sql in due:
@@ -72,13 +73,18 @@ async def migrate(dsn: str, package: str, *, post: bool = False) -> list[str]:
         await connection.close()
 
 
-def migrations(package: str) -> Iterator[tuple[str, str]]:
-    """Name and SQL of each migration that the service has, in the order in which they apply."""
-    for owner in ("shared", package):
-        folder = files(owner) / "migrations"
-        for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-            if file.name.endswith(".sql"):
-                yield f"{owner}/{file.name}", file.read_text(encoding="utf-8")
+@cache
+def migrations(package: str) -> tuple[tuple[str, str], ...]:
+    """Name and SQL of each migration that the service has, in the order in which they apply.
+
+    Read once: every readiness probe asks for them.
+    """
+    return tuple(
+        (f"{owner}/{file.name}", file.read_text(encoding="utf-8"))
+        for owner in ("shared", package)
+        for file in sorted((files(owner) / "migrations").iterdir(), key=lambda entry: entry.name)
+        if file.name.endswith(".sql")
+    )
 
 
 def is_post(name: str) -> bool:

@@ -167,7 +167,7 @@ async def test_lines_of_before_the_chain_survive_and_come_into_it(
     owner = await superuser.fetchval("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'review'")
     await superuser.execute(f"DROP SCHEMA review CASCADE; CREATE SCHEMA review AUTHORIZATION {owner}")
     await superuser.close()
-    every = list(migrations.migrations("review_service"))
+    every = migrations.migrations("review_service")
     before = [(name, sql) for name, sql in every if name < "review_service/0004" or name.startswith("shared/")]
     monkeypatch.setattr(migrations, "migrations", lambda _: before)
     await migrations.migrate(databases.review, "review_service")

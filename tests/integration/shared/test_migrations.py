@@ -81,7 +81,7 @@ class Release:
 
     def of(self, every: list[tuple[str, str]]) -> None:
         """A version with these migrations."""
-        self._monkeypatch.setattr(migrations, "migrations", lambda _: iter(every))
+        self._monkeypatch.setattr(migrations, "migrations", lambda _: every)
 
 
 async def columns(connection: asyncpg.Connection) -> list[str]:
