@@ -24,7 +24,7 @@ up: .venv/synced ## run the four services here, with a sample roster; Ctrl-C sto
 	@exec $(PYTHON) -m local_stack up
 
 test: .venv/synced ## run the tests; ARGS="-k otp" and the like go to pytest, WORKERS=0 runs one after the other
-	@exec .venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec .venv/bin/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: .venv/synced ## ruff, mypy and the rules of who imports whom
 	@.venv/bin/ruff check --quiet

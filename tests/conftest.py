@@ -28,15 +28,8 @@ structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAI
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the browser come last: Playwright keeps a loop running in this thread, and other tests start theirs.
-
-    Of its tests those that walk every page come first: they take minutes each, and no worker is to end alone with one.
-    """
-    items.sort(key=lambda item: (_is_browsers(item), not item.path.name.startswith("test_every")))
-
-
-def _is_browsers(item: pytest.Item) -> bool:
-    return item.get_closest_marker("e2e") is not None
+    """Let the browser come last: Playwright keeps a loop running in this thread, and other tests start theirs."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
 
 
 @pytest.fixture(autouse=True)

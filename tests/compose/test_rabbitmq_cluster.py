@@ -147,7 +147,9 @@ class Cluster:
         """Wait until events that are written from now on are handled, and questions answered."""
         ((moment,),) = self.sql("SELECT clock_timestamp()")
         fresh = FRESH.format(moment)
-        _eventually(lambda: bool(self.figure(fresh)), within=90, what="events are handled and questions answered")
+        # Erlang sees after a minute or more (net_ticktime) that a node is cut off. Whoever was connected to it comes to
+        # another in seconds, but may have to wait for that with what is to be declared there.
+        _eventually(lambda: bool(self.figure(fresh)), within=180, what="events are handled and questions answered")
 
     def gap(self, rows: str, since: str) -> float:
         """The longest time since then with none of these rows, in seconds."""
