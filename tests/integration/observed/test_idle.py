@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from local_stack.processes import wait_until
+
 if TYPE_CHECKING:
     from support.observed import Observed
 
-SECONDS = 6
-#: What a start leaves to do, purges among it, is done in the first of them.
-SPANS = 5
-#: Each of the services looks at a few things every few seconds; one that never rests does some hundred a second.
+#: So long they have to rest, and by then: a start leaves something to do, purges among it.
+RESTING_SECONDS = 6
+SOON = 60
+#: Each of the services looks at a few things every few seconds, and so does this test; one that never rests does some
+#: hundred a second.
 MOST_TRANSACTIONS = 150
 COUNT = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
 
@@ -20,12 +23,13 @@ def test_services_in_which_nothing_happens_leave_the_database_alone(observed: Ob
     def transactions() -> int:
         return int(str(observed.stack.sql(COUNT)))
 
-    def in_a_span() -> int:
-        before = transactions()
-        time.sleep(SECONDS)  # a time in which nothing happens is what this is about
-        return transactions() - before
+    since, before = time.monotonic(), transactions()
 
-    counted: list[int] = []
-    while len(counted) < SPANS and min(counted, default=MOST_TRANSACTIONS) >= MOST_TRANSACTIONS:
-        counted.append(in_a_span())
-    assert min(counted) < MOST_TRANSACTIONS, counted
+    def have_rested() -> bool:
+        nonlocal since, before
+        now = transactions()
+        if now - before >= MOST_TRANSACTIONS:
+            since, before = time.monotonic(), now
+        return time.monotonic() - since >= RESTING_SECONDS
+
+    wait_until(have_rested, within=SOON, what="services that leave the database alone")
